@@ -1,0 +1,73 @@
+package v1alpha1
+
+// Condition types. Ready, Reconciling and Stalled follow kstatus; "could not observe" is Unknown, never False.
+const (
+	// ConditionReady is True when the revision that the spec asks for serves all traffic.
+	ConditionReady = "Ready"
+	// ConditionReconciling is True while the operator still moves towards the spec.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is True when the operator cannot go on until a person changes something.
+	ConditionStalled = "Stalled"
+	// ConditionAvailable is True while the stable revision has ready pods.
+	ConditionAvailable = "Available"
+	// ConditionBindingsReady is True when every bound Secret exists with the keys it must have.
+	ConditionBindingsReady = "BindingsReady"
+	// ConditionSpecValid is True when the spec can be rendered and the API server takes the result.
+	ConditionSpecValid = "SpecValid"
+	// ConditionProgressing is True while a revision is on its way to become stable.
+	ConditionProgressing = "Progressing"
+	// ConditionRolledBack is True while the revision that the spec asks for is one that was taken back.
+	ConditionRolledBack = "RolledBack"
+)
+
+// Reasons of conditions. Messages add the object, the cause and the next step.
+const (
+	// ReasonServing: the asked-for revision serves all traffic.
+	ReasonServing = "Serving"
+	// ReasonStarting: the first revision of a service is coming up.
+	ReasonStarting = "Starting"
+	// ReasonMigrating: the migration Job of a new image is running.
+	ReasonMigrating = "Migrating"
+	// ReasonMigrationFailed: the migration Job failed; nothing was switched.
+	ReasonMigrationFailed = "MigrationFailed"
+	// ReasonCandidateStarting: a new revision comes up beside the stable one.
+	ReasonCandidateStarting = "CandidateStarting"
+	// ReasonSwitching: traffic moves to the new revision.
+	ReasonSwitching = "Switching"
+	// ReasonDraining: the new revision serves; the old one finishes its requests.
+	ReasonDraining = "Draining"
+	// ReasonHeld: an environment fact (no room, no node, a registry that times out) holds the rollout; nobody is blamed.
+	ReasonHeld = "Held"
+	// ReasonScaling: pods are added to or removed from the stable revision.
+	ReasonScaling = "Scaling"
+	// ReasonTakenBack: the new revision failed to start and was removed; the stable one serves.
+	ReasonTakenBack = "TakenBack"
+	// ReasonStartFailed: the first revision of a service cannot start.
+	ReasonStartFailed = "StartFailed"
+	// ReasonUnavailable: the stable revision has no ready pod.
+	ReasonUnavailable = "Unavailable"
+	// ReasonBindingsMissing: a bound Secret or one of its keys is missing, empty or of the wrong type.
+	ReasonBindingsMissing = "BindingsMissing"
+	// ReasonBindingsFound: every binding is complete.
+	ReasonBindingsFound = "BindingsFound"
+	// ReasonSharedDatabase: two services are bound to one database.
+	ReasonSharedDatabase = "SharedDatabase"
+	// ReasonInvalidSpec: the spec is refused; the message says which field and why.
+	ReasonInvalidSpec = "InvalidSpec"
+	// ReasonValid: the spec is accepted.
+	ReasonValid = "Valid"
+	// ReasonCouldNotObserve: the API server or Consul did not answer.
+	ReasonCouldNotObserve = "CouldNotObserve"
+	// ReasonDiscoveryUnavailable: Consul does not answer, so traffic stays where it is.
+	ReasonDiscoveryUnavailable = "DiscoveryUnavailable"
+	// ReasonWaitingForDependency: a service waits until those it depends on have the new version.
+	ReasonWaitingForDependency = "WaitingForDependency"
+	// ReasonServiceNotReady: a service of the application is not ready yet.
+	ReasonServiceNotReady = "ServiceNotReady"
+	// ReasonServiceStalled: a service of the application cannot go on.
+	ReasonServiceStalled = "ServiceStalled"
+	// ReasonNameTaken: an object of that name exists and belongs to somebody else.
+	ReasonNameTaken = "NameTaken"
+	// ReasonDeleting: the resource is being deleted.
+	ReasonDeleting = "Deleting"
+)

@@ -1,0 +1,130 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// FleetServiceSpec is the wanted state of one continuously delivered service.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.storage) || self.storage != 'MySQL' || (has(self.bindings) && has(self.bindings.mysql))",message="storage MySQL needs bindings.mysql.secretRef.name: the Secret with the database's address and credentials"
+// +kubebuilder:validation:XValidation:rule="!has(self.migrations) || (has(self.storage) && self.storage == 'MySQL')",message="migrations need storage MySQL"
+type FleetServiceSpec struct {
+	// image is the container image, with a tag or a digest. A tag is taken as immutable: a new version has a new tag.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9][a-zA-Z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[a-f0-9]{64})$')",message="must be an image with a tag or a digest, such as ghcr.io/movieexample/rating:1.4.0"
+	Image string `json:"image"`
+
+	ServiceTemplate `json:",inline"`
+
+	// deletionPolicy says what happens to Deployments, Service objects and Consul entries when this resource is
+	// deleted: Delete removes them in order, Orphan leaves them running. Default Delete.
+	// +optional
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+}
+
+// RevisionStatus describes one live revision.
+type RevisionStatus struct {
+	// hash names the revision.
+	Hash string `json:"hash"`
+	// image is the revision's image.
+	Image string `json:"image"`
+	// since is when the revision took its present part.
+	Since metav1.Time `json:"since"`
+	// replicas is how many pods the revision has.
+	// +optional
+	Replicas int32 `json:"replicas"`
+	// readyReplicas is how many of them are ready.
+	// +optional
+	ReadyReplicas int32 `json:"readyReplicas"`
+}
+
+// RejectedRevision is a revision that was taken back.
+type RejectedRevision struct {
+	// hash names the revision. The same spec does nothing until it changes.
+	Hash string `json:"hash"`
+	// image is the revision's image.
+	Image string `json:"image"`
+	// reason is the fact that decided, such as CrashLoop or ImageNotFound.
+	Reason string `json:"reason"`
+	// message says which pod showed it, with its words.
+	Message string `json:"message"`
+	// at is when it was taken back.
+	At metav1.Time `json:"at"`
+}
+
+// FleetServiceStatus is what the operator observed and decided.
+type FleetServiceStatus struct {
+	// observedGeneration is the generation of the spec that this status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// conditions are Ready, Reconciling, Stalled (kstatus), Available, BindingsReady, SpecValid, Progressing and RolledBack.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// phase is the state in one word: Pending, Starting, Serving, Migrating, Updating, Draining, TakenBack, Stalled, Deleting.
+	// +optional
+	Phase string `json:"phase,omitempty"`
+	// stable is the revision that was promoted last and serves.
+	// +optional
+	Stable *RevisionStatus `json:"stable,omitempty"`
+	// canary is the revision on trial, beside stable.
+	// +optional
+	Canary *RevisionStatus `json:"canary,omitempty"`
+	// previous is the revision that stable replaced, while it drains.
+	// +optional
+	Previous *RevisionStatus `json:"previous,omitempty"`
+	// rejected is the revision that was taken back last.
+	// +optional
+	Rejected *RejectedRevision `json:"rejected,omitempty"`
+	// replicas is the number of live pods of all revisions.
+	// +optional
+	Replicas int32 `json:"replicas"`
+	// selector matches every live pod, for autoscalers.
+	// +optional
+	Selector string `json:"selector,omitempty"`
+	// ready tells ready of wanted pods of the stable revision, such as 3/3.
+	// +optional
+	Ready string `json:"ready,omitempty"`
+}
+
+// FleetService is one continuously delivered service: it keeps a stable revision serving and moves every
+// change through a new revision beside it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:subresource:scale:specpath=.spec.replicas,statuspath=.status.replicas,selectorpath=.status.selector
+// +kubebuilder:resource:shortName=fs,categories=fleet
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
+// +kubebuilder:printcolumn:name="Stable",type=string,JSONPath=`.status.stable.hash`
+// +kubebuilder:printcolumn:name="Canary",type=string,JSONPath=`.status.canary.hash`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.ready`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Image",type=string,JSONPath=`.status.stable.image`,priority=1
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be at most 40 characters, start with a letter and hold lower-case letters, digits and '-' only: it becomes the name of a Service object"
+type FleetService struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+	// spec is the wanted state.
+	// +required
+	Spec FleetServiceSpec `json:"spec"`
+	// status is what the operator observed and decided.
+	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
+	Status FleetServiceStatus `json:"status,omitempty"`
+}
+
+// FleetServiceList is a list of FleetServices.
+//
+// +kubebuilder:object:root=true
+type FleetServiceList struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []FleetService `json:"items"`
+}

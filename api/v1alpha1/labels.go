@@ -1,0 +1,29 @@
+package v1alpha1
+
+// Labels and annotations that the operator sets on what it owns. Selectors rely on the labels, so they
+// are never edited by hand: the operator puts them back.
+const (
+	// LabelManagedBy marks every object that the operator applies; its caches hold nothing else.
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+	// ManagedByValue is the value of LabelManagedBy.
+	ManagedByValue = "movie-fleet"
+	// LabelApp is the name of the MovieApp, or of the FleetService where no MovieApp owns it.
+	LabelApp = "fleet.movieexample.com/app"
+	// LabelService is the name of the FleetService that an object belongs to.
+	LabelService = "fleet.movieexample.com/service"
+	// LabelRevision is the hash of the revision that an object belongs to.
+	LabelRevision = "fleet.movieexample.com/revision"
+	// LabelComponent is the service's name inside its MovieApp, such as "rating".
+	LabelComponent = "app.kubernetes.io/component"
+
+	// AnnotationAccountable, AnnotationSupport and AnnotationOncall repeat spec.ownership on Deployments
+	// and Service objects, where alerts and people look for it.
+	AnnotationAccountable = "fleet.movieexample.com/accountable"
+	// AnnotationSupport repeats spec.ownership.support.
+	AnnotationSupport = "fleet.movieexample.com/support"
+	// AnnotationOncall repeats spec.ownership.oncall.
+	AnnotationOncall = "fleet.movieexample.com/oncall"
+
+	// Finalizer lets the operator take a resource's children down in order before it disappears.
+	Finalizer = "fleet.movieexample.com/finalizer"
+)

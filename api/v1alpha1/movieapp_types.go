@@ -1,0 +1,171 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// AppImage says where the images of an application come from: <registry>/<service>:<tag>.
+type AppImage struct {
+	// registry is the prefix of every service's image, such as ghcr.io/movieexample.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9][a-zA-Z0-9._:/-]*[a-zA-Z0-9]$')",message="must be a registry with an optional path and no tag, such as ghcr.io/movieexample"
+	Registry string `json:"registry"`
+	// tag is the version of every service. A tag is taken as immutable: a new version has a new tag.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_][A-Za-z0-9_.-]*$')",message="must be an image tag: letters, digits, '_', '.' and '-'"
+	Tag string `json:"tag"`
+}
+
+// ServiceImage overrides the image of one service, field by field.
+// +kubebuilder:validation:XValidation:rule="!has(self.tag) || !has(self.digest)",message="give either tag or digest, not both"
+type ServiceImage struct {
+	// registry replaces spec.image.registry for this service.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Registry string `json:"registry,omitempty"`
+	// name replaces the service's name in the image, <registry>/<name>.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Name string `json:"name,omitempty"`
+	// tag replaces spec.image.tag for this service.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_][A-Za-z0-9_.-]*$')",message="must be an image tag: letters, digits, '_', '.' and '-'"
+	Tag string `json:"tag,omitempty"`
+	// digest pins the image by content, such as sha256:….
+	// +optional
+	// +kubebuilder:validation:MaxLength=71
+	// +kubebuilder:validation:XValidation:rule="self.matches('^sha256:[a-f0-9]{64}$')",message="must be sha256: and 64 hexadecimal digits"
+	Digest string `json:"digest,omitempty"`
+}
+
+// MovieAppService is one service of an application.
+type MovieAppService struct {
+	// image overrides the application's image for this service.
+	// +optional
+	Image *ServiceImage `json:"image,omitempty"`
+	// dependsOn lists the services that this one calls. They get a new version first, and this service finds
+	// them in its config as upstreams. Default [metadata, rating] for movie, none for others.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=20
+	// +kubebuilder:validation:items:MaxLength=38
+	DependsOn []string `json:"dependsOn,omitempty"`
+
+	ServiceTemplate `json:",inline"`
+}
+
+// MovieAppSpec is the wanted state of a whole application.
+//
+// +kubebuilder:validation:XValidation:rule="self.services.all(s, !has(self.services[s].dependsOn) || self.services[s].dependsOn.all(d, d in self.services))",message="dependsOn may only name services of this application"
+// +kubebuilder:validation:XValidation:rule="self.services.all(s, !has(self.services[s].dependsOn) || !(s in self.services[s].dependsOn))",message="a service cannot depend on itself"
+// +kubebuilder:validation:XValidation:rule="self.services.all(s, s.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$'))",message="service names must start with a letter and hold lower-case letters, digits and '-' only"
+// +kubebuilder:validation:XValidation:rule="has(self.ownership) || self.services.all(s, has(self.services[s].ownership))",message="ownership.accountable is required, for the application or for each service: who answers when it fails?"
+type MovieAppSpec struct {
+	// image says where the images come from: <registry>/<service>:<tag>.
+	// +required
+	Image AppImage `json:"image"`
+	// bindings are connections for every service; a service overrides them one by one.
+	// +optional
+	Bindings *Bindings `json:"bindings,omitempty"`
+	// services are the services by name. metadata, rating and movie have presets: ports, storage, migrations
+	// and dependsOn. An empty value ({}) takes the preset as it is.
+	// +required
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=50
+	Services map[string]MovieAppService `json:"services"`
+	// rollout is the policy for every service; a service overrides it field by field.
+	// +optional
+	Rollout *RolloutPolicy `json:"rollout,omitempty"`
+	// ownership says who answers for the application; a service may name its own.
+	// +optional
+	Ownership *Ownership `json:"ownership,omitempty"`
+	// deletionPolicy says what happens to the services when this resource is deleted: Delete removes them in
+	// order, Orphan leaves them running. Default Delete.
+	// +optional
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+}
+
+// ServiceSummary is the state of one service in one line.
+type ServiceSummary struct {
+	// name is the service's name in spec.services.
+	Name string `json:"name"`
+	// phase repeats the FleetService's phase.
+	// +optional
+	Phase string `json:"phase,omitempty"`
+	// image is the image that serves.
+	// +optional
+	Image string `json:"image,omitempty"`
+	// ready tells ready of wanted pods.
+	// +optional
+	Ready string `json:"ready,omitempty"`
+	// message says what the service is waiting for or why it stopped; empty when it serves.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// MovieAppStatus is what the operator observed and decided.
+type MovieAppStatus struct {
+	// observedGeneration is the generation of the spec that this status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// conditions are Ready, Reconciling, Stalled (kstatus), Available, BindingsReady and SpecValid.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// phase is the state in one word: Pending, Starting, Serving, Updating, TakenBack, Stalled, Deleting.
+	// +optional
+	Phase string `json:"phase,omitempty"`
+	// services is one line for each service.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Services []ServiceSummary `json:"services,omitempty"`
+	// ready tells how many services are ready, such as 3/3.
+	// +optional
+	Ready string `json:"ready,omitempty"`
+}
+
+// MovieApp is the whole application: its services, their connections and how changes reach users.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=ma,categories=fleet
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
+// +kubebuilder:printcolumn:name="Services",type=string,JSONPath=`.status.ready`
+// +kubebuilder:printcolumn:name="Tag",type=string,JSONPath=`.spec.image.tag`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must start with a letter and hold lower-case letters, digits and '-' only"
+// +kubebuilder:validation:XValidation:rule="self.spec.services.all(s, size(self.metadata.name) + size(s) < 40)",message="metadata.name and the service's name together must be shorter than 40 characters: they become the names of Service objects"
+type MovieApp struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+	// spec is the wanted state.
+	// +required
+	Spec MovieAppSpec `json:"spec"`
+	// status is what the operator observed and decided.
+	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
+	Status MovieAppStatus `json:"status,omitempty"`
+}
+
+// MovieAppList is a list of MovieApps.
+//
+// +kubebuilder:object:root=true
+type MovieAppList struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []MovieApp `json:"items"`
+}

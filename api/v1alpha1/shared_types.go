@@ -1,0 +1,280 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// StorageKind says where a service keeps its data.
+// +kubebuilder:validation:Enum=None;MySQL;Memory
+type StorageKind string
+
+// The kinds of storage.
+const (
+	// StorageNone: the service keeps nothing.
+	StorageNone StorageKind = "None"
+	// StorageMySQL: the database of the binding mysql.
+	StorageMySQL StorageKind = "MySQL"
+	// StorageMemory: the process' own memory, lost with the pod; one replica only.
+	StorageMemory StorageKind = "Memory"
+)
+
+// DeletionPolicy says what happens to the children of a deleted resource.
+// +kubebuilder:validation:Enum=Delete;Orphan
+type DeletionPolicy string
+
+// The deletion policies.
+const (
+	// DeletionDelete: children go with their owner.
+	DeletionDelete DeletionPolicy = "Delete"
+	// DeletionOrphan: children stay and keep running, owned by nobody.
+	DeletionOrphan DeletionPolicy = "Orphan"
+)
+
+// SecretReference names a Secret in the namespace of the resource.
+type SecretReference struct {
+	// name is the Secret's name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="must be the name of a Secret: lower-case letters, digits, '-' and '.'"
+	Name string `json:"name"`
+}
+
+// ConsulBinding connects a service with Consul.
+type ConsulBinding struct {
+	// secretRef names a Secret in the Service Binding layout with the keys type (consul), host and port, and
+	// optionally scheme (http) and token. Its files are mounted live at /bindings/consul.
+	// +required
+	SecretRef SecretReference `json:"secretRef"`
+}
+
+// MySQLBinding connects a service with its database.
+type MySQLBinding struct {
+	// secretRef names a Secret in the Service Binding layout with the keys type (mysql), host, port, username,
+	// password and database. Its files are mounted live at /bindings/mysql.
+	// +required
+	SecretRef SecretReference `json:"secretRef"`
+	// allowShared permits that another service of the application uses the same database. Default false: two
+	// services with one database are refused, since the migrations of one would change the tables of the other.
+	// +optional
+	AllowShared bool `json:"allowShared,omitempty"`
+}
+
+// Bindings are the connections of a service.
+type Bindings struct {
+	// consul is the registry in which instances register and callers find them. Without it callers use the
+	// Service object's DNS name.
+	// +optional
+	Consul *ConsulBinding `json:"consul,omitempty"`
+	// mysql is the database of a service with storage MySQL.
+	// +optional
+	MySQL *MySQLBinding `json:"mysql,omitempty"`
+}
+
+// EnvVar is an environment variable of the service's container.
+// +kubebuilder:validation:XValidation:rule="!has(self.value) || !has(self.secretKeyRef)",message="give either value or secretKeyRef, not both"
+type EnvVar struct {
+	// name is the variable's name. Names that the operator sets (POD_NAME, POD_NAMESPACE, POD_UID, POD_IP,
+	// FLEET_APP, FLEET_SERVICE, FLEET_REVISION, FLEET_CONFIG, SERVICE_BINDING_ROOT) are refused.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z_][A-Za-z0-9_]*$')",message="must be letters, digits and '_', not starting with a digit"
+	// +kubebuilder:validation:XValidation:rule="!(self in ['POD_NAME','POD_NAMESPACE','POD_UID','POD_IP','FLEET_APP','FLEET_SERVICE','FLEET_REVISION','FLEET_CONFIG','SERVICE_BINDING_ROOT'])",message="is set by the operator; choose another name"
+	Name string `json:"name"`
+	// value is the variable's value; default empty.
+	// +optional
+	// +kubebuilder:validation:MaxLength=4096
+	Value string `json:"value,omitempty"`
+	// secretKeyRef takes the value from a key of a Secret in the same namespace.
+	// +optional
+	SecretKeyRef *SecretKeyReference `json:"secretKeyRef,omitempty"`
+}
+
+// SecretKeyReference names one key of a Secret.
+type SecretKeyReference struct {
+	// name is the Secret's name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// key is the key in the Secret's data.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Key string `json:"key"`
+}
+
+// Ports are the container's ports. They must differ from each other.
+// +kubebuilder:validation:XValidation:rule="self.grpc != self.http && self.grpc != self.admin && self.http != self.admin",message="grpc, http and admin must be three different ports"
+type Ports struct {
+	// grpc is the port of the gRPC API. Default 8080.
+	// +optional
+	// +kubebuilder:default=8080
+	// +kubebuilder:validation:Minimum=1024
+	// +kubebuilder:validation:Maximum=65535
+	GRPC int32 `json:"grpc,omitempty"`
+	// http is the port of the REST API. Default 8180.
+	// +optional
+	// +kubebuilder:default=8180
+	// +kubebuilder:validation:Minimum=1024
+	// +kubebuilder:validation:Maximum=65535
+	HTTP int32 `json:"http,omitempty"`
+	// admin is the port of /healthz, /readyz and /metrics. Default 8090.
+	// +optional
+	// +kubebuilder:default=8090
+	// +kubebuilder:validation:Minimum=1024
+	// +kubebuilder:validation:Maximum=65535
+	Admin int32 `json:"admin,omitempty"`
+}
+
+// Resources are the compute resources of the service's container.
+type Resources struct {
+	// requests is what the scheduler reserves. Default cpu 50m, memory 64Mi.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=8
+	Requests corev1.ResourceList `json:"requests,omitempty"`
+	// limits is what the container may use at most. Default memory 256Mi, no cpu limit.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=8
+	Limits corev1.ResourceList `json:"limits,omitempty"`
+}
+
+// Migrations say how a service's database schema is brought up to date.
+type Migrations struct {
+	// args are the arguments with which the image runs its migrations and exits 0. A Job runs them before
+	// the first pod of a new image. Default [migrate].
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=20
+	// +kubebuilder:validation:items:MaxLength=512
+	Args []string `json:"args,omitempty"`
+}
+
+// Scheduling says on which nodes pods may run. Pods are spread over nodes and zones by default.
+type Scheduling struct {
+	// nodeSelector restricts pods to nodes with these labels.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=20
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+	// tolerations let pods run on nodes with matching taints.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+	// priorityClassName is the PriorityClass of the pods.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	PriorityClassName string `json:"priorityClassName,omitempty"`
+}
+
+// Ownership says who answers for a service. It is shown as annotations on Deployments and Service objects;
+// a change restarts nothing.
+type Ownership struct {
+	// accountable is the person or team that answers for the service, such as an e-mail address.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Accountable string `json:"accountable"`
+	// support is where users ask, such as a channel.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Support string `json:"support,omitempty"`
+	// oncall is whom an alert wakes, such as a rotation.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Oncall string `json:"oncall,omitempty"`
+}
+
+// RolloutPolicy says how a change reaches users.
+type RolloutPolicy struct {
+	// startDeadline is the time in which all pods of a new revision must be ready; after it a revision that
+	// failed is taken back. From 10s to 1h. Default 60s.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(\\\\.[0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('1h')",message="must be a duration from 10s to 1h, such as 60s or 5m"
+	StartDeadline *metav1.Duration `json:"startDeadline,omitempty"`
+	// revisionHistoryLimit is how many revisions besides the live ones stay recorded. Default 10.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=50
+	RevisionHistoryLimit *int32 `json:"revisionHistoryLimit,omitempty"`
+}
+
+// ServiceTemplate is what a MovieApp's service and a FleetService have in common: the typed knobs of a
+// service. Everything here but replicas, rollout and ownership is part of the revision: a change of it is
+// brought up beside the old revision and switched to when ready.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.storage) || self.storage != 'Memory' || !has(self.replicas) || self.replicas <= 1",message="storage Memory is lost with the pod and not shared: it needs replicas 1 (or use storage MySQL)"
+type ServiceTemplate struct {
+	// replicas is the number of pods. Default 1. Left out, an autoscaler may own it through /scale.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	Replicas *int32 `json:"replicas,omitempty"`
+	// args are the arguments of the program; none means serve.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=50
+	// +kubebuilder:validation:items:MaxLength=1024
+	Args []string `json:"args,omitempty"`
+	// env are additional environment variables.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=50
+	Env []EnvVar `json:"env,omitempty"`
+	// config is the service's own configuration, a YAML object mounted as /etc/fleet/config.yaml. The operator
+	// adds storage, discovery and the ports; setting those here is refused.
+	// +optional
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Config *runtime.RawExtension `json:"config,omitempty"`
+	// storage says where the service keeps its data: None, MySQL (needs bindings.mysql) or Memory (lost with
+	// the pod, one replica only). Default None; MySQL for the presets metadata and rating.
+	// +optional
+	Storage StorageKind `json:"storage,omitempty"`
+	// resources are the compute resources of the container.
+	// +optional
+	Resources *Resources `json:"resources,omitempty"`
+	// ports are the container's ports. The presets metadata, rating and movie have their own defaults.
+	// +optional
+	Ports *Ports `json:"ports,omitempty"`
+	// bindings are the connections of the service.
+	// +optional
+	Bindings *Bindings `json:"bindings,omitempty"`
+	// consulName is the service's name in Consul. Default <namespace>-<FleetService name>.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="must start with a letter and hold lower-case letters, digits and '-' only"
+	ConsulName string `json:"consulName,omitempty"`
+	// migrations bring the database schema up to date before the first pod of a new image. Set for the
+	// presets metadata and rating when their storage is MySQL.
+	// +optional
+	Migrations *Migrations `json:"migrations,omitempty"`
+	// scheduling says on which nodes pods may run.
+	// +optional
+	Scheduling *Scheduling `json:"scheduling,omitempty"`
+	// drainSeconds is the time that a pod has to finish its requests after it was told to stop, and the time
+	// that an old revision stays after the switch. Default 10.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=600
+	DrainSeconds *int32 `json:"drainSeconds,omitempty"`
+	// podOverrides is a strategic merge patch of the pod template for what has no knob of its own; the
+	// service's container is named "service". It may not set what grants more than the service has:
+	// serviceAccountName, host namespaces, hostPath volumes, privileged containers, nodeName, ports, or the
+	// operator's own labels.
+	// +optional
+	// +kubebuilder:pruning:PreserveUnknownFields
+	PodOverrides *runtime.RawExtension `json:"podOverrides,omitempty"`
+	// ownership says who answers for the service.
+	// +optional
+	Ownership *Ownership `json:"ownership,omitempty"`
+	// rollout says how a change of this service reaches users.
+	// +optional
+	Rollout *RolloutPolicy `json:"rollout,omitempty"`
+}
