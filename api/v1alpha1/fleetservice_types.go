@@ -54,6 +54,16 @@ type RejectedRevision struct {
 	At metav1.Time `json:"at"`
 }
 
+// TrafficStatus is the verified position of traffic.
+type TrafficStatus struct {
+	// revision is the hash of the revision that all traffic goes to.
+	Revision string `json:"revision"`
+	// through names what sends it there: Consul and the Service object, or the Service object alone.
+	Through string `json:"through"`
+	// since is when this was first verified.
+	Since metav1.Time `json:"since"`
+}
+
 // FleetServiceStatus is what the operator observed and decided.
 type FleetServiceStatus struct {
 	// observedGeneration is the generation of the spec that this status speaks of.
@@ -73,6 +83,9 @@ type FleetServiceStatus struct {
 	// canary is the revision on trial, beside stable.
 	// +optional
 	Canary *RevisionStatus `json:"canary,omitempty"`
+	// traffic is where the callers of this service were last seen to be sent, and since when.
+	// +optional
+	Traffic *TrafficStatus `json:"traffic,omitempty"`
 	// previous is the revision that stable replaced, while it drains.
 	// +optional
 	Previous *RevisionStatus `json:"previous,omitempty"`

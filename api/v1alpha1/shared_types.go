@@ -107,24 +107,21 @@ type SecretKeyReference struct {
 	Key string `json:"key"`
 }
 
-// Ports are the container's ports. They must differ from each other.
-// +kubebuilder:validation:XValidation:rule="self.grpc != self.http && self.grpc != self.admin && self.http != self.admin",message="grpc, http and admin must be three different ports"
+// Ports are the container's ports. They must differ from each other. A port that is left out has its default.
+// +kubebuilder:validation:XValidation:rule="self.?grpc.orValue(8080) != self.?http.orValue(8180) && self.?grpc.orValue(8080) != self.?admin.orValue(8090) && self.?http.orValue(8180) != self.?admin.orValue(8090)",message="grpc, http and admin must be three different ports"
 type Ports struct {
 	// grpc is the port of the gRPC API. Default 8080.
 	// +optional
-	// +kubebuilder:default=8080
 	// +kubebuilder:validation:Minimum=1024
 	// +kubebuilder:validation:Maximum=65535
 	GRPC int32 `json:"grpc,omitempty"`
 	// http is the port of the REST API. Default 8180.
 	// +optional
-	// +kubebuilder:default=8180
 	// +kubebuilder:validation:Minimum=1024
 	// +kubebuilder:validation:Maximum=65535
 	HTTP int32 `json:"http,omitempty"`
 	// admin is the port of /healthz, /readyz and /metrics. Default 8090.
 	// +optional
-	// +kubebuilder:default=8090
 	// +kubebuilder:validation:Minimum=1024
 	// +kubebuilder:validation:Maximum=65535
 	Admin int32 `json:"admin,omitempty"`
