@@ -7,7 +7,9 @@ export GOTOOLCHAIN := local
 # Everything that is built once (Kubernetes, Consul, linters) is kept here, by version, and shared by all checkouts.
 export FLEET_CACHE ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/movie-fleet
 
-include hack/make/*.mk
+# First, because rules name the tools as prerequisites, and make reads prerequisites at once.
+include hack/make/tools.mk
+include $(filter-out hack/make/tools.mk,$(sort $(wildcard hack/make/*.mk)))
 include hack/cluster/cluster.mk
 
 .PHONY: help
