@@ -1,0 +1,10 @@
+##@ Packages
+
+.PHONY: test-chart chart
+test-chart: export HELM := $(abspath $(call tool,helm))
+test-chart: export KUSTOMIZE := $(abspath $(call tool,kustomize))
+test-chart: $(call tool,helm) $(call tool,kustomize) ## Test what the chart and the kustomization render, and that they agree.
+	@go test -tags chart ./hack/chart $(CHART_TEST_FLAGS)
+
+chart: $(call tool,helm) ## Write the chart as an archive into dist/.
+	@mkdir -p dist; $(call tool,helm) package charts/movie-fleet --destination dist
