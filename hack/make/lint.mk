@@ -5,6 +5,7 @@ lint: lint-go lint-shell lint-proto lint-chart ## Check style, layers and limits
 
 lint-go: $(call tool,golangci-lint) ## Check the Go code (.golangci.yml says what and why).
 	@$(call tool,golangci-lint) run ./...
+	@cd hack/tools && $(call tool,golangci-lint) run --config ../../.golangci.yml ./...
 
 # Every script, by name or by its first line: those without a suffix too.
 scripts = git ls-files --cached --others --exclude-standard -z | xargs -0 grep -lIE -m1 '^\#!/(usr/bin/env bash|bin/(ba)?sh)' --

@@ -1,0 +1,20 @@
+##@ Tests
+
+# Given to every `go test`, such as GO_TEST_FLAGS='-run TestPlan -v'.
+GO_TEST_FLAGS ?=
+
+.PHONY: test test-short test-unit test-integration test-e2e
+test: ## Run every check and every test, and show how long each took. Needs root on Linux for the cluster.
+	@hack/make/run-steps check-generated lint test-unit test-chart test-envtest test-integration test-e2e
+
+test-short: test-unit ## Run the tests that need nothing: no root, no network, under two minutes.
+
+test-unit: ## Run the unit tests of the whole repository, with the race detector.
+	@go test -race -shuffle=on $(GO_TEST_FLAGS) ./...
+
+test-integration: export FLEET_CONSUL_BIN ?= $(FLEET_CACHE)/bin/consul-1.14.4
+test-integration: ## Run the services against a real MariaDB and a real Consul.
+	@go test -race -tags integration -timeout 15m $(GO_TEST_FLAGS) ./services/... ./test/integration/... ./test/parts/...
+
+test-e2e: test-images ## Run the whole system on a real cluster.
+	@go test -tags e2e -count=1 -timeout 45m $(GO_TEST_FLAGS) ./test/e2e/...
