@@ -1,0 +1,2 @@
+// Package telemetry sets up what a service tells about itself: structured logs and metrics.
+package telemetry
