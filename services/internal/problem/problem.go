@@ -1,0 +1,73 @@
+package problem
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Kind is what sort of failure a caller is told about.
+type Kind int
+
+// Every kind but Internal is made on purpose by a controller, a repository or a gateway.
+const (
+	Internal    Kind = iota // anything that nobody gave a kind: the caller learns no more than that
+	Invalid                 // the request breaks rules; it names each field at fault
+	NotFound                // what was asked for is not there
+	Unavailable             // something that is needed is away; trying again later is right
+)
+
+// Violation is one field of a request that breaks a rule.
+type Violation struct {
+	Field       string // path in the request, as in the proto file: metadata.title
+	Description string // what is wrong and what is right
+}
+
+// Error is a failure with its kind. Message is for the caller and holds no internals; the cause is for the log.
+type Error struct {
+	Kind       Kind
+	Message    string
+	Violations []Violation
+	cause      error
+}
+
+// Error is the whole story, for logs: message and cause.
+func (e *Error) Error() string {
+	if e.cause == nil {
+		return e.Message
+	}
+	return e.Message + ": " + e.cause.Error()
+}
+
+// Unwrap is the cause.
+func (e *Error) Unwrap() error { return e.cause }
+
+// NewNotFound says in a sentence what is not there.
+func NewNotFound(format string, args ...any) error {
+	return &Error{Kind: NotFound, Message: fmt.Sprintf(format, args...)}
+}
+
+// NewUnavailable says in a sentence what is away. The cause is logged and never sent.
+func NewUnavailable(cause error, format string, args ...any) error {
+	return &Error{Kind: Unavailable, Message: fmt.Sprintf(format, args...), cause: cause}
+}
+
+// NewInvalid lists every field at fault. It is nil when there is none.
+func NewInvalid(violations []Violation) error {
+	if len(violations) == 0 {
+		return nil
+	}
+	lines := make([]string, len(violations))
+	for i, v := range violations {
+		lines[i] = v.Field + " " + v.Description
+	}
+	return &Error{Kind: Invalid, Message: strings.Join(lines, "; "), Violations: violations}
+}
+
+// KindOf is the kind of err, Internal if it has none.
+func KindOf(err error) Kind {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Kind
+	}
+	return Internal
+}

@@ -1,0 +1,72 @@
+package problem_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"movieexample.com/fleet/services/internal/problem"
+)
+
+func TestStatus(t *testing.T) {
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	broken := errors.New("dial tcp 10.0.0.7:3306: refused")
+	for name, c := range map[string]struct {
+		ctx     context.Context
+		err     error
+		code    codes.Code
+		message string
+	}{
+		"not found":              {t.Context(), problem.NewNotFound("there is no movie %q", "7"), codes.NotFound, `there is no movie "7"`},
+		"wrapped not found":      {t.Context(), fmt.Errorf("get: %w", problem.NewNotFound("no movie")), codes.NotFound, "no movie"},
+		"unavailable hides why":  {t.Context(), problem.NewUnavailable(broken, "the database is away"), codes.Unavailable, "the database is away"},
+		"unknown hides all":      {t.Context(), broken, codes.Internal, "internal error"},
+		"caller gone":            {gone, problem.NewUnavailable(broken, "the database is away"), codes.Canceled, "context canceled"},
+		"found out before it":    {gone, problem.NewNotFound("no movie"), codes.NotFound, "no movie"},
+		"caller gone, plain err": {gone, broken, codes.Canceled, "context canceled"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := problem.Status(c.ctx, c.err)
+			got := status.Convert(err)
+			if got.Code() != c.code || got.Message() != c.message {
+				t.Errorf("Status(%v) = %s %q, want %s %q", c.err, got.Code(), got.Message(), c.code, c.message)
+			}
+			if !errors.Is(err, c.err) || err.Error() != c.err.Error() {
+				t.Errorf("Status(%v) logs as %q, want the whole error", c.err, err)
+			}
+		})
+	}
+}
+
+func TestStatusOfNothing(t *testing.T) {
+	if err := problem.Status(t.Context(), nil); err != nil {
+		t.Errorf("Status(nil) = %v, want nil", err)
+	}
+	if err := problem.NewInvalid(nil); err != nil {
+		t.Errorf("NewInvalid(nil) = %v, want nil", err)
+	}
+}
+
+func TestStatusNamesEachField(t *testing.T) {
+	err := problem.NewInvalid([]problem.Violation{{Field: "value", Description: "is 9, want 1 to 5"}, {Field: "user_id", Description: "is empty"}})
+	got := status.Convert(problem.Status(t.Context(), err))
+	if want := "value is 9, want 1 to 5; user_id is empty"; got.Code() != codes.InvalidArgument || got.Message() != want {
+		t.Errorf("Status = %s %q, want INVALID_ARGUMENT %q", got.Code(), got.Message(), want)
+	}
+	fields := []string{}
+	for _, detail := range got.Details() {
+		for _, v := range detail.(*errdetails.BadRequest).GetFieldViolations() {
+			fields = append(fields, v.GetField()+": "+v.GetDescription())
+		}
+	}
+	if diff := cmp.Diff([]string{"value: is 9, want 1 to 5", "user_id: is empty"}, fields); diff != "" {
+		t.Errorf("field violations (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,2 @@
+// Package storage is the one way to a MySQL or MariaDB database: connections, transactions, migrations, readiness.
+package storage

@@ -1,0 +1,78 @@
+package storage
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"slices"
+
+	"github.com/go-sql-driver/mysql"
+
+	"movieexample.com/fleet/services/internal/problem"
+)
+
+// Server error numbers: https://mariadb.com/kb/en/mariadb-error-code-reference/
+const (
+	errTooManyConnections = 1040
+	errDatabaseDenied     = 1044
+	errAccessDenied       = 1045
+	errUnknownDatabase    = 1049
+	errUnknownColumn      = 1054
+	errServerShutdown     = 1053
+	errDuplicateKey       = 1062
+	errHostBlocked        = 1129
+	errNoSuchTable        = 1146
+	errUserLimit          = 1203
+	errLockWaitTimeout    = 1205
+	errDeadlock           = 1213
+	errUserResource       = 1226
+	errReadOnly           = 1290
+	errKilled             = 1927
+)
+
+func isNumber(err error, numbers ...uint16) bool {
+	e, ok := errors.AsType[*mysql.MySQLError](err)
+	return ok && slices.Contains(numbers, e.Number)
+}
+
+// Away tells whether err means that the database cannot be used now, and that waiting may help: not reachable, starting,
+// stopping, full, or refusing credentials (a changed Secret heals that).
+func Away(err error) bool {
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[bindingError](err); ok {
+		return true
+	}
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, io.EOF) ||
+		isNumber(err, errTooManyConnections, errDatabaseDenied, errAccessDenied, errUnknownDatabase, errServerShutdown,
+			errHostBlocked, errUserLimit, errUserResource, errReadOnly, errKilled)
+}
+
+// DuplicateKey tells whether err means that a row with this key is there already.
+func DuplicateKey(err error) bool { return isNumber(err, errDuplicateKey) }
+
+// again tells whether the whole transaction may succeed when it is run once more.
+func again(err error) bool {
+	return errors.Is(err, ErrRaced) || isNumber(err, errDeadlock, errLockWaitTimeout)
+}
+
+// Problem gives an error of the database its kind: a database that is away, too busy, or not migrated is Unavailable;
+// anything else stays as it is.
+func Problem(err error) error {
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+		return err
+	case isNumber(err, errNoSuchTable, errUnknownColumn):
+		return problem.NewUnavailable(err, "the database's schema is older than this program needs; run its migrate command")
+	case again(err):
+		return problem.NewUnavailable(err, "the database is too busy with writes of the same record")
+	case Away(err):
+		return problem.NewUnavailable(err, "the database cannot be reached")
+	default:
+		return err
+	}
+}
