@@ -3,6 +3,8 @@
 package chart
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,8 +16,15 @@ func TestKustomizeInstallsWhatTheChartInstalls(t *testing.T) {
 	chart, kustomize := rendered(t), kustomized(t)
 	// Helm does not create the namespace as an object of the release (helm install --create-namespace).
 	find(t, kustomize, "Namespace", namespace)
-	if diff := cmp.Diff(substance(chart), substance(kustomize)); diff != "" {
-		t.Errorf("config/default differs from the chart with its default values (-chart +kustomize):\n%s", diff)
+	byChart, byKustomize := substance(chart), substance(kustomize)
+	for _, name := range slices.Sorted(maps.Keys(byChart)) {
+		if diff := cmp.Diff(byChart[name], byKustomize[name]); diff != "" {
+			t.Errorf("%s differs (-chart +kustomize); if it is generated, run `make manifests`:\n%s", name, diff)
+		}
+		delete(byKustomize, name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(byKustomize)) {
+		t.Errorf("config/default has %s, which the chart has not", name)
 	}
 }
 

@@ -5,7 +5,7 @@ GO_TEST_FLAGS ?=
 
 .PHONY: test test-short test-unit test-integration test-e2e
 test: ## Run every check and every test, and show how long each took. Needs root on Linux for the cluster.
-	@hack/make/run-steps check-generated lint test-unit test-chart test-envtest test-integration test-e2e
+	@hack/make/run-steps check-generated lint test-unit test-chart test-chart-admission test-envtest test-integration test-e2e
 
 test-short: test-unit ## Run the tests that need nothing: no root, no network, under two minutes.
 
