@@ -8,12 +8,13 @@ import (
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.storage) || self.storage != 'MySQL' || (has(self.bindings) && has(self.bindings.mysql))",message="storage MySQL needs bindings.mysql.secretRef.name: the Secret with the database's address and credentials"
 // +kubebuilder:validation:XValidation:rule="!has(self.migrations) || (has(self.storage) && self.storage == 'MySQL')",message="migrations need storage MySQL"
+// +kubebuilder:validation:XValidation:rule="!has(self.ports) || (self.ports.?grpc.orValue(8080) != self.ports.?http.orValue(8180) && self.ports.?grpc.orValue(8080) != self.ports.?admin.orValue(8090) && self.ports.?http.orValue(8180) != self.ports.?admin.orValue(8090))",message="ports.grpc, ports.http and ports.admin must be three different ports; those left out are 8080, 8180 and 8090"
 type FleetServiceSpec struct {
 	// image is the container image, with a tag or a digest. A tag is taken as immutable: a new version has a new tag.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9][a-zA-Z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[a-f0-9]{64})$')",message="must be an image with a tag or a digest, such as ghcr.io/movieexample/rating:1.4.0"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?@sha256:[a-f0-9]{64})$')",message="must be an image in lower case with a tag or a digest, such as ghcr.io/movieexample/rating:1.4.0"
 	Image string `json:"image"`
 
 	ServiceTemplate `json:",inline"`

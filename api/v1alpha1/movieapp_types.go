@@ -10,7 +10,7 @@ type AppImage struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9][a-zA-Z0-9._:/-]*[a-zA-Z0-9]$')",message="must be a registry with an optional path and no tag, such as ghcr.io/movieexample"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$')",message="must be a registry with an optional path in lower case and no tag, such as ghcr.io/movieexample or localhost:5000/fleet"
 	Registry string `json:"registry"`
 	// tag is the version of every service. A tag is taken as immutable: a new version has a new tag.
 	// +required
@@ -27,11 +27,13 @@ type ServiceImage struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$')",message="must be a registry with an optional path in lower case and no tag, such as ghcr.io/movieexample or localhost:5000/fleet"
 	Registry string `json:"registry,omitempty"`
 	// name replaces the service's name in the image, <registry>/<name>.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]+([._-]+[a-z0-9]+)*$')",message="must be the last part of an image's name: lower-case letters, digits, '.', '_' and '-'"
 	Name string `json:"name,omitempty"`
 	// tag replaces spec.image.tag for this service.
 	// +optional
@@ -68,6 +70,8 @@ type MovieAppService struct {
 // +kubebuilder:validation:XValidation:rule="self.services.all(s, !has(self.services[s].dependsOn) || !(s in self.services[s].dependsOn))",message="a service cannot depend on itself"
 // +kubebuilder:validation:XValidation:rule="self.services.all(s, s.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$'))",message="service names must start with a letter and hold lower-case letters, digits and '-' only"
 // +kubebuilder:validation:XValidation:rule="has(self.ownership) || self.services.all(s, has(self.services[s].ownership))",message="ownership.accountable is required, for the application or for each service: who answers when it fails?"
+// +kubebuilder:validation:XValidation:rule="self.services.all(s, self.services[s].?storage.orValue(s in ['metadata', 'rating'] ? 'MySQL' : 'None') != 'MySQL' || has(self.services[s].bindings) && has(self.services[s].bindings.mysql) || has(self.bindings) && has(self.bindings.mysql))",message="a service with storage MySQL (the preset of metadata and rating) needs bindings.mysql.secretRef.name: the Secret with the database's address and credentials"
+// +kubebuilder:validation:XValidation:rule="self.services.all(s, !has(self.services[s].migrations) || self.services[s].?storage.orValue(s in ['metadata', 'rating'] ? 'MySQL' : 'None') == 'MySQL')",message="migrations need storage MySQL"
 type MovieAppSpec struct {
 	// image says where the images come from: <registry>/<service>:<tag>.
 	// +required

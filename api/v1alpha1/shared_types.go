@@ -108,7 +108,7 @@ type SecretKeyReference struct {
 }
 
 // Ports are the container's ports. They must differ from each other. A port that is left out has its default.
-// +kubebuilder:validation:XValidation:rule="self.?grpc.orValue(8080) != self.?http.orValue(8180) && self.?grpc.orValue(8080) != self.?admin.orValue(8090) && self.?http.orValue(8180) != self.?admin.orValue(8090)",message="grpc, http and admin must be three different ports"
+// +kubebuilder:validation:XValidation:rule="(!has(self.grpc) || !has(self.http) || self.grpc != self.http) && (!has(self.grpc) || !has(self.admin) || self.grpc != self.admin) && (!has(self.http) || !has(self.admin) || self.http != self.admin)",message="grpc, http and admin must be three different ports"
 type Ports struct {
 	// grpc is the port of the gRPC API. Default 8080.
 	// +optional
@@ -193,7 +193,7 @@ type RolloutPolicy struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(\\\\.[0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('1h')",message="must be a duration from 10s to 1h, such as 60s or 5m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('1h')",message="must be a duration from 10s to 1h, such as 60s or 5m"
 	StartDeadline *metav1.Duration `json:"startDeadline,omitempty"`
 	// revisionHistoryLimit is how many revisions besides the live ones stay recorded. Default 10.
 	// +optional
