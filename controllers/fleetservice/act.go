@@ -1,0 +1,151 @@
+package fleetservice
+
+import (
+	"context"
+	"fmt"
+
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"movieexample.com/fleet/controllers/fleetservice/plan"
+	"movieexample.com/fleet/controllers/fleetservice/render"
+	"movieexample.com/fleet/controllers/fleetservice/revision"
+	"movieexample.com/fleet/controllers/fleetservice/traffic"
+)
+
+// act carries out the plan in order and stops at the first action that fails: what comes later relies on it.
+func (r *Reconciler) act(ctx context.Context, s *scope) error {
+	actions := map[plan.ActionKind]func(context.Context, *scope, plan.Action) error{
+		plan.Share: r.share, plan.Record: r.record, plan.Migrate: r.migrate,
+		plan.Run: r.run, plan.Route: r.route, plan.Sweep: r.sweep,
+	}
+	for _, a := range s.plan.Actions {
+		if err := actions[a.Kind](ctx, s, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// applyChild applies one child, and tells about a hand edit that was undone.
+func (r *Reconciler) applyChild(ctx context.Context, s *scope, child client.Object) error {
+	result, err := r.applier.Apply(ctx, child)
+	if err != nil {
+		return err
+	}
+	if len(result.Restored) > 0 {
+		r.announceRestored(s, child, result)
+	}
+	return nil
+}
+
+// share applies what all revisions of the service share.
+func (r *Reconciler) share(ctx context.Context, s *scope, _ plan.Action) error {
+	for _, child := range []client.Object{render.ServiceAccount(s.fs), render.Headless(s.fs)} {
+		if err := r.applyChild(ctx, s, child); err != nil {
+			return err
+		}
+	}
+	if s.observation.Replicas > 1 {
+		return r.applyChild(ctx, s, render.DisruptionBudget(s.fs))
+	}
+	return r.removeDisruptionBudget(ctx, s)
+}
+
+func (r *Reconciler) removeDisruptionBudget(ctx context.Context, s *scope) error {
+	budget := &policyv1.PodDisruptionBudget{}
+	err := r.client.Get(ctx, client.ObjectKeyFromObject(s.fs), budget)
+	if apierrors.IsNotFound(err) || (err == nil && !metav1.IsControlledBy(budget, s.fs)) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("get PodDisruptionBudget %s: %w", s.fs.Name, err)
+	}
+	return r.remove(ctx, budget)
+}
+
+// record stores the snapshot of the desired revision, once.
+func (r *Reconciler) record(ctx context.Context, s *scope, a plan.Action) error {
+	if s.snapshots[a.Hash] != nil || s.desired == nil || a.Hash != s.observation.Desired.Hash {
+		return nil
+	}
+	number := int64(1)
+	for _, cr := range s.snapshots {
+		number = max(number, cr.Revision+1)
+	}
+	cr, err := render.ControllerRevision(s.fs, a.Hash, s.desired, number)
+	if err != nil {
+		return err
+	}
+	if err := r.client.Create(ctx, cr, client.FieldOwner(fieldManager)); err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("record revision %s: %w", a.Hash, err)
+	}
+	s.snapshots[a.Hash] = cr
+	return nil
+}
+
+// migrate starts the migration Job of a revision. A Job's template cannot change, so it is created once.
+func (r *Reconciler) migrate(ctx context.Context, s *scope, a plan.Action) error {
+	snapshot, err := s.snapshot(a.Hash)
+	if err != nil || snapshot == nil {
+		return err
+	}
+	if err := r.applyChild(ctx, s, render.ConfigMap(s.fs, a.Hash, snapshot)); err != nil {
+		return err
+	}
+	if err := r.client.Create(ctx, render.MigrationJob(s.fs, a.Hash), client.FieldOwner(fieldManager)); err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("start the migration of revision %s: %w", a.Hash, err)
+	}
+	return nil
+}
+
+// run applies a revision's config and Deployment from its snapshot. Without a snapshot (somebody deleted it) a
+// running Deployment is left as it is.
+func (r *Reconciler) run(ctx context.Context, s *scope, a plan.Action) error {
+	snapshot, err := s.snapshot(a.Hash)
+	if err != nil {
+		return err
+	}
+	if snapshot == nil {
+		r.announceSnapshotMissing(s, a.Hash)
+		return nil
+	}
+	if err := r.applyChild(ctx, s, render.ConfigMap(s.fs, a.Hash, snapshot)); err != nil {
+		return err
+	}
+	return r.applyChild(ctx, s, render.Deployment(s.fs, a.Hash, snapshot, s.observation.Replicas))
+}
+
+// snapshot is what a revision was rendered to: as recorded, or as just rendered for the desired one.
+func (s *scope) snapshot(hash string) (*revision.Snapshot, error) {
+	if cr := s.snapshots[hash]; cr != nil && cr.Data.Raw != nil {
+		return revision.Decode(cr)
+	}
+	if hash == s.observation.Desired.Hash {
+		return s.desired, nil
+	}
+	return nil, nil
+}
+
+// route sends callers to a revision: through Consul first, then through the Service object.
+func (r *Reconciler) route(ctx context.Context, s *scope, a plan.Action) error {
+	state := s.observation.State
+	if agent := s.report.Consul; agent != nil {
+		err := r.consul.Move(ctx, *agent, traffic.Route{
+			Service: render.ConsulName(s.fs), Default: a.Hash,
+			Revisions: traffic.Revisions(state.Stable.Hash, state.Canary.Hash, state.Previous.Hash),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, service := range render.Services(s.fs, a.Hash, a.Canary) {
+		if err := r.applyChild(ctx, s, service); err != nil {
+			return err
+		}
+	}
+	s.routed = s.observation.Traffic.Hash != a.Hash || state.Traffic.Hash != a.Hash
+	return nil
+}

@@ -1,0 +1,125 @@
+package fleetservice
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"movieexample.com/fleet/api/v1alpha1"
+	"movieexample.com/fleet/controllers/fleetservice/plan"
+	"movieexample.com/fleet/controllers/fleetservice/render"
+	"movieexample.com/fleet/controllers/internal/apply"
+)
+
+// announcement is how a decision is told as an event: its reason (one word), its action and whether it warns.
+type announcement struct {
+	reason string
+	warn   bool
+}
+
+var announcements = map[plan.Verb]announcement{
+	plan.Begin:    {reason: "RolloutStarted"},
+	plan.Replace:  {reason: "RolloutReplaced"},
+	plan.Abandon:  {reason: "RolloutAbandoned"},
+	plan.Promote:  {reason: "Promoted"},
+	plan.Verified: {reason: "TrafficSwitched"},
+	plan.TakeBack: {reason: "TakenBack", warn: true},
+	plan.Return:   {reason: "Returned", warn: true},
+	plan.Drained:  {reason: "Drained"},
+	plan.Retry:    {reason: "MayRetry"},
+}
+
+// announce tells of a decision after it was written.
+func (r *Reconciler) announce(s *scope, before *v1alpha1.FleetServiceStatus) {
+	d := s.plan.Decision
+	a := announcements[d.Verb]
+	kind := corev1.EventTypeNormal
+	if a.warn {
+		kind = corev1.EventTypeWarning
+	}
+	r.events.Eventf(s.fs, nil, kind, a.reason, string(d.Verb), "%s: %s", subject(d, before), d.Reason)
+	countRollout(d.Verb)
+}
+
+// subject is the revision that a decision is about.
+func subject(d *plan.Decision, before *v1alpha1.FleetServiceStatus) string {
+	switch d.Verb {
+	case plan.Begin, plan.Replace:
+		return "revision " + d.State.Canary.Hash
+	case plan.TakeBack, plan.Return:
+		return "revision " + d.State.Rejected.Hash + " taken back"
+	case plan.Drained:
+		return "revision " + before.Previous.Hash
+	case plan.Abandon:
+		return "revision " + before.Canary.Hash
+	case plan.Retry:
+		return "revision " + before.Rejected.Hash
+	}
+	return "revision " + d.State.Stable.Hash
+}
+
+// announceRestored tells of a hand edit that was undone, and which field to edit instead.
+func (r *Reconciler) announceRestored(s *scope, child client.Object, result apply.Result) {
+	by := result.By
+	if by == "" {
+		by = "somebody"
+	}
+	r.events.Eventf(s.fs, child, corev1.EventTypeWarning, "HandEditUndone", "restore", "%s %s: %s changed %s; it was put back. Edit %s instead",
+		kindOf(child, r.client), child.GetName(), by, strings.Join(result.Restored, ", "), fieldInstead(s.fs, result.Restored))
+}
+
+func kindOf(o client.Object, c client.Client) string {
+	gvk, err := c.GroupVersionKindFor(o)
+	if err != nil {
+		return "object"
+	}
+	return gvk.Kind
+}
+
+// fieldInstead names the field of the resource that a person owns.
+func fieldInstead(fs *v1alpha1.FleetService, paths []string) string {
+	knob := "the matching field"
+	for _, known := range []struct{ in, field string }{
+		{"spec.replicas", "replicas"}, {"spec.template", "image, env, resources or podOverrides"}, {"spec.ports", "ports"}, {"spec.selector", "nothing: traffic is moved by the operator"},
+		{"metadata.annotations", "ownership"},
+	} {
+		if strings.HasPrefix(paths[0], known.in) {
+			knob = known.field
+			break
+		}
+	}
+	component := fs.Labels[v1alpha1.LabelComponent]
+	if owner := metav1.GetControllerOf(fs); owner != nil && component != "" {
+		return fmt.Sprintf("spec.services.%s (%s) of %s %s", component, knob, owner.Kind, owner.Name)
+	}
+	return fmt.Sprintf("spec (%s) of FleetService %s", knob, fs.Name)
+}
+
+func (r *Reconciler) announceSnapshotMissing(s *scope, hash string) {
+	r.events.Eventf(s.fs, nil, corev1.EventTypeWarning, "SnapshotMissing", "run",
+		"ControllerRevision %s was deleted; the running Deployment of revision %s is left as it is until the next change", render.RevisionName(s.fs.Name, hash), hash)
+}
+
+func (r *Reconciler) announceSkipped(fs *v1alpha1.FleetService, what string) {
+	r.events.Eventf(fs, nil, corev1.EventTypeWarning, "DeletionSkipped", "delete", "deletion goes on without %s", what)
+}
+
+// eachObject calls visit for every object of a list.
+func eachObject(list client.ObjectList, visit func(client.Object) error) error {
+	items, err := meta.ExtractList(list)
+	if err != nil {
+		return fmt.Errorf("read %T: %w", list, err)
+	}
+	for _, item := range items {
+		if o, ok := item.(client.Object); ok {
+			if err := visit(o); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,261 @@
+package fleetservice
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"movieexample.com/fleet/api/v1alpha1"
+	"movieexample.com/fleet/controllers/fleetservice/plan"
+	"movieexample.com/fleet/controllers/fleetservice/render"
+	"movieexample.com/fleet/controllers/fleetservice/revision"
+	"movieexample.com/fleet/controllers/fleetservice/signals"
+)
+
+const defaultStartDeadline = time.Minute
+
+const labelMigration = render.LabelMigration
+
+// observe fills the scope with what is. An error means that something could not be seen: then nothing is decided.
+func (r *Reconciler) observe(ctx context.Context, s *scope) error {
+	fs := s.fs
+	var err error
+	if s.report, err = r.bindings.Check(ctx, fs.Namespace, fs.Spec.Bindings); err != nil {
+		return fmt.Errorf("look at the bindings: %w", err)
+	}
+	if err := r.observeChildren(ctx, s); err != nil {
+		return err
+	}
+	o := &s.observation
+	*o = plan.Observation{
+		Now: r.clock.Now(), State: stateOf(&fs.Status), Replicas: ptr.Deref(fs.Spec.Replicas, 1),
+		StartDeadline: startDeadline(fs), Drain: time.Duration(revision.DrainSeconds(&fs.Spec)) * time.Second,
+		Revisions: map[string]plan.Revision{}, Blocked: s.report.Message(),
+	}
+	if err := r.observeSpec(ctx, s); err != nil {
+		return err
+	}
+	if err := r.observePods(ctx, s); err != nil {
+		return err
+	}
+	if o.Migration, err = r.observeMigration(ctx, s); err != nil {
+		return err
+	}
+	o.Traffic, err = r.observeTraffic(ctx, s)
+	return err
+}
+
+func startDeadline(fs *v1alpha1.FleetService) time.Duration {
+	if p := fs.Spec.Rollout; p != nil && p.StartDeadline != nil {
+		return p.StartDeadline.Duration
+	}
+	return defaultStartDeadline
+}
+
+func (r *Reconciler) observeChildren(ctx context.Context, s *scope) error {
+	of := []client.ListOption{client.InNamespace(s.fs.Namespace), client.MatchingLabels(render.PodSelector(s.fs.Name))}
+	var deployments appsv1.DeploymentList
+	var snapshots appsv1.ControllerRevisionList
+	var jobs batchv1.JobList
+	for _, list := range []client.ObjectList{&deployments, &snapshots, &jobs} {
+		if err := r.client.List(ctx, list, of...); err != nil {
+			return fmt.Errorf("list %T: %w", list, err)
+		}
+	}
+	s.deployments = byRevision(s.fs, deployments.Items, func(d *appsv1.Deployment) client.Object { return d })
+	s.snapshots = byRevision(s.fs, snapshots.Items, func(c *appsv1.ControllerRevision) client.Object { return c })
+	s.jobs = byRevision(s.fs, jobs.Items, func(j *batchv1.Job) client.Object { return j })
+	return nil
+}
+
+// byRevision keeps the objects that the service controls, by the hash in their label.
+func byRevision[T any](fs *v1alpha1.FleetService, items []T, object func(*T) client.Object) map[string]*T {
+	found := map[string]*T{}
+	for i := range items {
+		o := object(&items[i])
+		if metav1.IsControlledBy(o, fs) {
+			found[o.GetLabels()[v1alpha1.LabelRevision]] = &items[i]
+		}
+	}
+	return found
+}
+
+// observeSpec names the revision that the spec asks for, and checks one that was never seen before: rendering it, and
+// asking the API server whether it would take the Deployment.
+func (r *Reconciler) observeSpec(ctx context.Context, s *scope) error {
+	hash, err := revision.Hash(&s.fs.Spec)
+	if err != nil {
+		s.invalid = err.Error()
+		return nil
+	}
+	if s.snapshots[hash] == nil {
+		if s.desired, err = render.Snapshot(s.fs, hash); err != nil {
+			s.invalid = err.Error()
+			return nil
+		}
+		if s.invalid, err = r.dryRun(ctx, s, hash); err != nil || s.invalid != "" {
+			return err
+		}
+	}
+	s.observation.Desired = plan.Part{Hash: hash, Image: s.fs.Spec.Image}
+	return nil
+}
+
+// dryRun asks the API server once for each revision whether it would take its Deployment. It returns the refusal.
+func (r *Reconciler) dryRun(ctx context.Context, s *scope, hash string) (string, error) {
+	if v, known := r.memory.verdict(s.fs.UID, hash); known {
+		return v, nil
+	}
+	d := render.Deployment(s.fs, hash, s.desired, 0)
+	err := r.client.Create(ctx, d, client.DryRunAll)
+	switch {
+	case err == nil || apierrors.IsAlreadyExists(err):
+		r.memory.setVerdict(s.fs.UID, hash, "")
+		return "", nil
+	case apierrors.IsInvalid(err) || apierrors.IsBadRequest(err):
+		refusal := "the API server refuses the Deployment of this spec: " + err.Error()
+		r.memory.setVerdict(s.fs.UID, hash, refusal)
+		return refusal, nil
+	}
+	return "", fmt.Errorf("try the Deployment of revision %s: %w", hash, err)
+}
+
+func (r *Reconciler) observePods(ctx context.Context, s *scope) error {
+	var pods corev1.PodList
+	if err := r.client.List(ctx, &pods, client.InNamespace(s.fs.Namespace), client.MatchingLabels(render.PodSelector(s.fs.Name))); err != nil {
+		return fmt.Errorf("list pods: %w", err)
+	}
+	byHash := map[string][]corev1.Pod{}
+	for _, p := range pods.Items {
+		hash := p.Labels[v1alpha1.LabelRevision]
+		byHash[hash] = append(byHash[hash], p)
+	}
+	for hash, d := range s.deployments {
+		rev := plan.Revision{Created: d.CreationTimestamp.Time, Pods: alive(byHash[hash])}
+		rev.Ready, rev.ReadySince = signals.Ready(byHash[hash])
+		rev.Facts = append(signals.Deployment(d), signals.Pods(byHash[hash], s.observation.Now)...)
+		rev.RaisedRequests = raised(s.deployments[s.observation.State.Stable.Hash], d)
+		s.observation.Revisions[hash] = rev
+	}
+	return nil
+}
+
+func alive(pods []corev1.Pod) int32 {
+	n := int32(0)
+	for i := range pods {
+		if pods[i].DeletionTimestamp == nil && pods[i].Status.Phase != corev1.PodFailed && pods[i].Status.Phase != corev1.PodSucceeded {
+			n++
+		}
+	}
+	return n
+}
+
+// raised is true when d's pods request more of anything than stable's.
+func raised(stable, d *appsv1.Deployment) bool {
+	if stable == nil || stable == d {
+		return false
+	}
+	have := requests(stable)
+	for name, q := range requests(d) {
+		if before := have[name]; q.Cmp(before) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func requests(d *appsv1.Deployment) corev1.ResourceList {
+	sum := corev1.ResourceList{}
+	for _, c := range d.Spec.Template.Spec.Containers {
+		for name, q := range c.Resources.Requests {
+			total := sum[name]
+			total.Add(q)
+			sum[name] = total
+		}
+	}
+	return sum
+}
+
+// observeMigration tells how far the migration for the desired revision is. Only a new image can bring migrations.
+func (r *Reconciler) observeMigration(ctx context.Context, s *scope) (plan.Migration, error) {
+	o := s.observation
+	if s.fs.Spec.Migrations == nil || o.Desired.Hash == "" || o.State.Stable.Image == o.Desired.Image {
+		return plan.Migration{}, nil
+	}
+	job := s.jobs[o.Desired.Hash]
+	if job == nil {
+		return plan.Migration{Phase: plan.MigrationMissing, Message: "the Job is about to start"}, nil
+	}
+	for _, c := range job.Status.Conditions {
+		if c.Status != corev1.ConditionTrue {
+			continue
+		}
+		switch c.Type {
+		case batchv1.JobComplete:
+			return plan.Migration{Phase: plan.MigrationDone}, nil
+		case batchv1.JobFailed:
+			words, err := r.lastWords(ctx, s, job)
+			return plan.Migration{Phase: plan.MigrationFailed, Message: fmt.Sprintf("migration Job %s failed: %s. Nothing was switched; the image's migrations must be mended", job.Name, words)}, err
+		}
+	}
+	age := s.observation.Now.Sub(job.CreationTimestamp.Time).Round(time.Second)
+	return plan.Migration{Phase: plan.MigrationRunning, Message: fmt.Sprintf("Job %s runs for %s; see kubectl logs -n %s job/%s", job.Name, age, job.Namespace, job.Name)}, nil
+}
+
+// lastWords are the last log lines of a failed Job's pod; its container keeps them in its status.
+func (r *Reconciler) lastWords(ctx context.Context, s *scope, job *batchv1.Job) (string, error) {
+	var pods corev1.PodList
+	if err := r.client.List(ctx, &pods, client.InNamespace(s.fs.Namespace), client.MatchingLabels(render.MigrationPods(s.fs.Name))); err != nil {
+		return "", fmt.Errorf("list migration pods: %w", err)
+	}
+	for i := range pods.Items {
+		p := &pods.Items[i]
+		for _, c := range p.Status.ContainerStatuses {
+			if t := c.State.Terminated; t != nil && t.ExitCode != 0 && metav1.IsControlledBy(p, job) {
+				return signals.LastLine(t.Message), nil
+			}
+		}
+	}
+	return "see kubectl logs job/" + job.Name, nil
+}
+
+// observeTraffic asks where callers are sent. Consul that does not answer is no error: traffic stays where it is.
+func (r *Reconciler) observeTraffic(ctx context.Context, s *scope) (plan.Traffic, error) {
+	through, err := r.selected(ctx, s)
+	if err != nil {
+		return plan.Traffic{}, err
+	}
+	if s.report.Consul == nil {
+		return plan.Traffic{Hash: through}, nil
+	}
+	r.memory.setAgent(s.fs.UID, *s.report.Consul)
+	hash, err := r.consul.Observe(ctx, *s.report.Consul, render.ConsulName(s.fs))
+	if err != nil {
+		return plan.Traffic{Unreachable: fmt.Sprintf("Consul answers again (%v)", err)}, nil
+	}
+	if hash != through {
+		return plan.Traffic{}, nil
+	}
+	return plan.Traffic{Hash: hash}, nil
+}
+
+// selected is the revision that the Service object selects.
+func (r *Reconciler) selected(ctx context.Context, s *scope) (string, error) {
+	service := &corev1.Service{}
+	err := r.client.Get(ctx, client.ObjectKeyFromObject(s.fs), service)
+	if client.IgnoreNotFound(err) != nil {
+		return "", fmt.Errorf("get Service %s: %w", s.fs.Name, err)
+	}
+	if err != nil || !metav1.IsControlledBy(service, s.fs) {
+		return "", nil
+	}
+	return service.Spec.Selector[v1alpha1.LabelRevision], nil
+}

@@ -1,0 +1,58 @@
+package render
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"movieexample.com/fleet/api/v1alpha1"
+	"movieexample.com/fleet/controllers/fleetservice/revision"
+)
+
+// reserved are the keys of the config that the operator writes, and the field to set instead.
+var reserved = map[string]string{
+	"api": "spec.ports.grpc", "rest": "spec.ports.http", "admin": "spec.ports.admin",
+	"storage": "spec.storage", "discovery": "spec.bindings.consul and spec.consulName",
+	"shutdown": "spec.drainSeconds",
+}
+
+// propagationSeconds is how long an instance keeps serving after it left the registry, so that callers hear of it.
+const propagationSeconds = 2
+
+// Config is the file that a service reads: the user's config and what the operator knows.
+// The error is about a key that the operator writes itself.
+func Config(fs *v1alpha1.FleetService) (string, error) {
+	config := map[string]any{}
+	if raw := fs.Spec.Config; raw != nil && len(bytes.TrimSpace(raw.Raw)) > 0 {
+		if err := json.Unmarshal(raw.Raw, &config); err != nil {
+			return "", fmt.Errorf("spec.config must be an object with keys and values: %w", err)
+		}
+	}
+	for key, field := range reserved {
+		if _, set := config[key]; set {
+			return "", fmt.Errorf("spec.config.%s is written by the operator: set %s instead", key, field)
+		}
+	}
+	ports := revision.Ports(&fs.Spec)
+	config["api"] = map[string]any{"port": ports.GRPC}
+	config["rest"] = map[string]any{"port": ports.HTTP}
+	config["admin"] = map[string]any{"port": ports.Admin}
+	config["shutdown"] = map[string]any{
+		"propagation": fmt.Sprintf("%ds", propagationSeconds),
+		"deadline":    fmt.Sprintf("%ds", max(revision.DrainSeconds(&fs.Spec)-propagationSeconds, 1)),
+	}
+	if s := fs.Spec.Storage; s == v1alpha1.StorageMySQL || s == v1alpha1.StorageMemory {
+		config["storage"] = map[string]any{"kind": strings.ToLower(string(s))}
+	}
+	if b := fs.Spec.Bindings; b != nil && b.Consul != nil {
+		config["discovery"] = map[string]any{"kind": "consul", "name": ConsulName(fs)}
+	}
+	out, err := yaml.Marshal(config)
+	if err != nil {
+		return "", fmt.Errorf("write the config: %w", err)
+	}
+	return string(out), nil
+}

@@ -1,0 +1,95 @@
+package fleetservice
+
+import (
+	"errors"
+	"sync"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"movieexample.com/fleet/api/v1alpha1"
+	"movieexample.com/fleet/controllers/fleetservice/plan"
+	"movieexample.com/fleet/controllers/fleetservice/revision"
+	"movieexample.com/fleet/controllers/internal/apply"
+	"movieexample.com/fleet/controllers/internal/bindings"
+)
+
+// scope is what one reconcile knows. Each field is filled by the phase named beside it and only read afterwards.
+type scope struct {
+	fs *v1alpha1.FleetService // Reconcile
+
+	report      bindings.Report                       // observe: the Secrets
+	invalid     string                                // observe: why the spec is refused; empty when it is not
+	desired     *revision.Snapshot                    // observe: what the spec renders to; nil when refused or recorded already
+	snapshots   map[string]*appsv1.ControllerRevision // observe: recorded revisions by hash
+	deployments map[string]*appsv1.Deployment         // observe: Deployments by revision hash
+	jobs        map[string]*batchv1.Job               // observe: migration Jobs by revision hash
+	observation plan.Observation                      // observe
+
+	plan plan.Plan // Next
+
+	actErr error // act: the first action that failed; those after it were not tried
+	routed bool  // act: traffic was written in this reconcile and is to be verified in the next
+}
+
+// explained is true for errors that only a person can mend and that status explains.
+func explained(err error) bool {
+	var taken *apply.NameTaken
+	return errors.As(err, &taken)
+}
+
+// memory is what the process remembers between reconciles. All of it can be lost without harm.
+type memory struct {
+	mu sync.Mutex
+	// agents are the Consul agents last used for a service: when a namespace is deleted the Secret may go first.
+	agents map[types.UID]bindings.Consul
+	// verdicts are the API server's answers to dry runs of a revision's Deployment.
+	verdicts map[verdictKey]string
+}
+
+type verdictKey struct {
+	service types.UID
+	hash    string
+}
+
+func newMemory() *memory {
+	return &memory{agents: map[types.UID]bindings.Consul{}, verdicts: map[verdictKey]string{}}
+}
+
+func (m *memory) setAgent(uid types.UID, agent bindings.Consul) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.agents[uid] = agent
+}
+
+func (m *memory) agent(uid types.UID) (bindings.Consul, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	agent, ok := m.agents[uid]
+	return agent, ok
+}
+
+func (m *memory) verdict(uid types.UID, hash string) (string, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v, ok := m.verdicts[verdictKey{uid, hash}]
+	return v, ok
+}
+
+func (m *memory) setVerdict(uid types.UID, hash, refusal string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.verdicts[verdictKey{uid, hash}] = refusal
+}
+
+func (m *memory) forget(uid types.UID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.agents, uid)
+	for k := range m.verdicts {
+		if k.service == uid {
+			delete(m.verdicts, k)
+		}
+	}
+}
