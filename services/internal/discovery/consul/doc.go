@@ -1,0 +1,2 @@
+// Package consul keeps the registry of instances in HashiCorp Consul.
+package consul
