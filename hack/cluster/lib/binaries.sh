@@ -1,0 +1,165 @@
+# Every program of the cluster is built once from source, through the Go module proxy, and kept in
+# $FLEET_CACHE/bin/NAME-VERSION. A finished file is complete: it is built elsewhere and renamed.
+
+KUBERNETES_VERSION=1.36.3
+CONSUL_VERSION=1.14.4 # the newest with an MPL licence
+CONTAINERD_VERSION=2.4.2
+RUNC_VERSION=1.5.2
+CNI_VERSION=1.9.1
+COREDNS_VERSION=1.15.0
+
+HYPERKUBE_COMPONENTS=(etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl)
+
+# catalogue prints NAME VERSION SECONDS BUILDER; SECONDS is how long two idle cores need.
+# Our own small programs have a hash of their sources as version.
+catalogue() {
+  local own
+  own=$(tools_version)
+  cat <<EOF
+front $own 3 build_tool
+pause $own 1 build_tool
+mkimage $own 4 build_tool
+runc $RUNC_VERSION 20 build_runc
+bridge $CNI_VERSION 8 build_cni
+loopback $CNI_VERSION 3 build_cni
+host-local $CNI_VERSION 3 build_cni
+ctr $CONTAINERD_VERSION 60 build_containerd
+containerd-shim-runc-v2 $CONTAINERD_VERSION 10 build_containerd
+containerd $CONTAINERD_VERSION 60 build_containerd
+coredns $COREDNS_VERSION 60 build_module
+consul $CONSUL_VERSION 210 build_module
+hyperkube $KUBERNETES_VERSION 330 build_hyperkube
+EOF
+}
+
+tools_version() {
+  (cd "$CHECKOUT/hack/tools" && find . -name '*.go' -o -name 'go.*' | sort | xargs cat | sha256sum | cut -c1-10)
+}
+
+# cached NAME: the path of a built program.
+cached() {
+  local version
+  version=$(catalogue | awk -v n="$1" '$1 == n {print $2}')
+  echo "$FLEET_CACHE/bin/$1-$version"
+}
+
+# build_binaries [NAME...] builds what is missing of these, or of all. A lock keeps two clusters from
+# building the same thing.
+build_binaries() {
+  local missing
+  missing=$(missing_binaries "$@")
+  [[ $missing ]] || return 0
+  # shellcheck disable=SC2046 # one word a name
+  require_to_build $(cut -d' ' -f1 <<<"$missing")
+  mkdir -p "$FLEET_CACHE/bin"
+  (
+    flock -n 8 || { say "Waiting for another build that fills $FLEET_CACHE"; flock 8; }
+    missing=$(missing_binaries "$@")
+    [[ $missing ]] || exit 0
+    announce_build "$missing"
+    build_each "$missing"
+  ) 8>"$FLEET_CACHE/bin/.lock"
+}
+
+missing_binaries() {
+  local name version rest
+  catalogue | while read -r name version rest; do
+    [[ $# == 0 || " $* " == *" $name "* ]] || continue
+    [[ -x $FLEET_CACHE/bin/$name-$version ]] || echo "$name $version $rest"
+  done
+}
+
+announce_build() {
+  local minutes
+  minutes=$(awk '{s += $3} END {print int(s / 60 + 1)}' <<<"$1")
+  say "Building $(wc -l <<<"$1") programs from source into $FLEET_CACHE/bin: about $minutes min on two idle cores, once."
+}
+
+build_each() {
+  local -i n=0 total start
+  local name version seconds builder
+  total=$(wc -l <<<"$1")
+  while read -r name version seconds builder; do
+    n+=1 start=SECONDS
+    printf '[%d/%d] %s %s … ' "$n" "$total" "$name" "$version" >&2
+    build_one "$name" "$version" "$builder"
+    printf '%d s (usually %d s)\n' $((SECONDS - start)) "$seconds" >&2
+  done <<<"$1"
+}
+
+build_one() {
+  local name=$1 version=$2 builder=$3 work
+  work=$(mktemp -d "$FLEET_CACHE/bin/.building-XXXXXX")
+  # shellcheck disable=SC2064 # the directory is known now
+  trap "chmod -R u+w '$work'; rm -rf '$work'" EXIT
+  if ! GOBIN=$work "$builder" "$name" "$version" "$work/$name" >"$work/log" 2>&1 8>&-; then
+    printf 'failed\n' >&2
+    tail -n 20 "$work/log" >&2
+    die "$name $version does not build; the lines above are the compiler's last. Is the Go module proxy reachable (go env GOPROXY)?"
+  fi
+  mv "$work/$name" "$FLEET_CACHE/bin/$name-$version"
+  rm -rf "$work"
+  trap - EXIT
+}
+
+# go_build is go in the environment that all builds share: no flags or workspace of the user's.
+go_build() { env GOFLAGS= GOWORK=off GOTOOLCHAIN=local CGO_ENABLED="${CGO_ENABLED:-0}" nice -n 5 go "$@"; }
+
+build_tool() { go_build build -C "$CHECKOUT/hack/tools" -trimpath -ldflags '-s -w' -o "$3" "./$1"; }
+
+# build_runc needs cgo: without seccomp every pod with the default profile is refused.
+build_runc() {
+  CGO_ENABLED=1 go_build install -trimpath -tags seccomp,netgo,osusergo \
+    -ldflags '-s -w -extldflags -static' "github.com/opencontainers/runc@v$2"
+}
+
+build_cni() {
+  local group=main
+  [[ $1 == host-local ]] && group=ipam
+  go_build install -trimpath -ldflags '-s -w' "github.com/containernetworking/plugins/plugins/$group/$1@v$2"
+}
+
+build_containerd() {
+  go_build install -trimpath -tags no_btrfs,no_devmapper,no_zfs \
+    -ldflags "-s -w -X github.com/containerd/containerd/v2/version.Version=v$2" \
+    "github.com/containerd/containerd/v2/cmd/$1@v$2"
+}
+
+build_module() {
+  local package=.
+  [[ $1 == consul ]] && package=github.com/hashicorp/consul
+  go_build build -C "$CLUSTER_HOME/modules/$1" -trimpath -ldflags '-s -w' -o "$3" "$package"
+}
+
+build_hyperkube() {
+  local flags='-s -w' package
+  for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do # kubectl reads the second
+    flags+=" -X $package.gitVersion=v$2 -X $package.gitMajor=1 -X $package.gitMinor=$(cut -d. -f2 <<<"$2")"
+    flags+=" -X $package.gitTreeState=clean -X $package.gitCommit=go-module"
+  done
+  go_build build -C "$CLUSTER_HOME/modules/hyperkube" -trimpath -ldflags "$flags" -o "$3" .
+}
+
+# link_binaries gives the node a directory with plain names: containerd and CNI look programs up by name.
+link_binaries() {
+  local name version component
+  rm -rf "$BIN"
+  mkdir -p "$BIN"
+  while read -r name version _; do
+    ln -s "$FLEET_CACHE/bin/$name-$version" "$BIN/$name"
+  done < <(catalogue)
+  for component in "${HYPERKUBE_COMPONENTS[@]}"; do
+    ln -s hyperkube "$BIN/$component"
+  done
+}
+
+# envtest_assets prints a directory with the control plane under the names that envtest expects.
+envtest_assets() {
+  local dir=$FLEET_CACHE/envtest-$KUBERNETES_VERSION name
+  build_binaries hyperkube
+  mkdir -p "$dir"
+  for name in etcd kube-apiserver kubectl; do
+    ln -sfn "$(cached hyperkube)" "$dir/$name"
+  done
+  echo "$dir"
+}

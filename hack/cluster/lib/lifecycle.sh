@@ -1,0 +1,112 @@
+# Bringing the cluster up and taking it down.
+
+# locked COMMAND...: one command at a time changes a cluster.
+locked() {
+  mkdir -p "$STATE"
+  exec 9>"$STATE/.lock"
+  flock -n 9 || { say "Waiting for another command that works on $STATE"; flock 9; }
+  "$@"
+}
+
+up() {
+  require_to_run
+  if healthy; then
+    parts_start
+    say "The cluster is already up."
+  else
+    build_binaries
+    bring_up
+  fi
+  status
+}
+
+healthy() { node_alive && [[ -e $RUN/complete ]] && api_ready 2>/dev/null && front_listens "127.0.0.1:$(port_of api)"; }
+
+# bring_up takes down what it started when it fails or is interrupted.
+bring_up() {
+  local began=$EPOCHREALTIME
+  trap give_up EXIT
+  trap 'exit 130' INT TERM HUP
+  ! node_alive || say "The cluster is up but does not answer: starting it again."
+  node_end KILL
+  [[ -e $STATE/warm ]] || forget
+  link_binaries
+  pki_create
+  node_launch
+  stage "$began" "namespaces, network"
+  start_everything "$began"
+  touch "$RUN/complete" "$STATE/warm"
+  trap - EXIT INT TERM HUP
+}
+
+give_up() {
+  local status=$?
+  trap - EXIT INT TERM HUP
+  say "Not up: stopping what had started. The logs stay in $LOGS."
+  kill %% 2>/dev/null || true
+  node_end KILL
+  exit "$status"
+}
+
+stage() { say "$(awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN {printf "%6.1f s", b - a}')  ${*:2}"; }
+
+start_everything() {
+  local began=$1 parts lease
+  parts_start &
+  parts=$!
+  start_etcd
+  start_apiserver
+  start_containerd
+  open_fronts
+  [[ -e $STATE/warm ]] || load_system_images
+  wait_for 60 api_ready || die "the API server does not get ready; $LOGS/kube-apiserver.log says: $(tail -n 2 "$LOGS/kube-apiserver.log")"
+  stage "$began" "API server"
+  lease=$(node_lease)
+  start_controllers
+  start_kubelet
+  start_kube_proxy
+  start_dns
+  wait_for 60 node_ready_since "$lease" || die "the node does not get ready; $LOGS/kubelet.log says: $(tail -n 2 "$LOGS/kubelet.log")"
+  stage "$began" "node"
+  wait "$parts" || die "a part did not start, see above"
+  stage "$began" "$FLEET_PARTS"
+  wait_for 60 namespace_usable default || die "no default service account; see $LOGS/kube-controller-manager.log"
+  wait_for 60 dns_ready || die "CoreDNS does not get ready: kubectl --kubeconfig $KUBECONFIG_HOST describe pods -n kube-system"
+  stage "$began" "DNS"
+}
+
+# open_fronts makes the two ways in that everybody needs, on ports of the user's or free ones.
+open_fronts() {
+  local api consul
+  api=$(free_port FLEET_API_PORT 16443)
+  consul=$(free_port FLEET_CONSUL_PORT 18500)
+  printf 'api %s\nconsul %s\n' "$api" "$consul" >"$RUN/ports"
+  front "127.0.0.1:$api" "$NODE_IP:6443"
+  [[ " $FLEET_PARTS " != *" consul "* ]] || front "127.0.0.1:$consul" "$(consul_address)"
+  (umask 077 && kubeconfig_for admin "https://127.0.0.1:$api" >"$KUBECONFIG_HOST.new")
+  mv "$KUBECONFIG_HOST.new" "$KUBECONFIG_HOST"
+}
+
+port_of() { awk -v n="$1" '$1 == n {print $2}' "$RUN/ports"; }
+
+# down [--keep]
+down() {
+  [[ -e $STATE/.movie-fleet-cluster ]] || { say "There is no cluster in $STATE."; rm -f "$STATE/.lock"; rmdir "$STATE" 2>/dev/null || true; return 0; }
+  require_root down
+  case ${1:-} in
+    "") node_end KILL && forget && leave ;;
+    --keep) node_end TERM && say "Stopped. Data, images and credentials stay in $STATE." ;;
+    *) die "down: unknown option $1, only --keep" ;;
+  esac
+}
+
+# forget removes everything that a cluster wrote, and nothing else.
+forget() {
+  rm -rf "$RUN" "$LOGS" "$DATA" "$BIN" "$PKI" "$STATE/credentials" "$STATE/warm" "$KUBECONFIG_HOST" "$KUBECONFIG_HOST.new"
+}
+
+leave() {
+  rm -f "$STATE/.movie-fleet-cluster" "$STATE/.lock"
+  rmdir "$STATE" 2>/dev/null || true
+  say "The cluster is gone. Built programs stay in $FLEET_CACHE."
+}

@@ -1,0 +1,93 @@
+#!/bin/bash
+# The first process of the node: makes a machine of the new namespaces, then reaps orphans until it is
+# told to stop. When it ends, the kernel ends every process, mount and interface of the node.
+set -euo pipefail
+
+main() {
+  hostname "$NODE"
+  mount_cgroups
+  mount_directories
+  fake_sysctls
+  make_network
+  touch "$RUN/booted"
+  trap stop TERM
+  while :; do
+    sleep infinity &
+    wait $! || true
+  done
+}
+
+# mount_cgroups hides the host's groups: the container runtime reads whatever is mounted.
+mount_cgroups() {
+  mount --make-rshared /
+  umount -R /sys
+  mount -t sysfs sysfs /sys
+  if grep -q '^v2 ' "$RUN/cgroups"; then
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup
+    return
+  fi
+  mount -t tmpfs -o mode=755 tmpfs /sys/fs/cgroup
+  local controllers
+  while read -r controllers _; do mount_cgroup_v1 "$controllers"; done <"$RUN/cgroups"
+}
+
+mount_cgroup_v1() {
+  local name=${1#name=} options=$1 controller
+  [[ $1 != name=* ]] || options=none,$1
+  mkdir "/sys/fs/cgroup/$name"
+  mount -t cgroup -o "$options" cgroup "/sys/fs/cgroup/$name"
+  for controller in ${name//,/ }; do # cpu,cpuacct is looked for as cpu, too
+    [[ -e /sys/fs/cgroup/$controller ]] || ln -s "$name" "/sys/fs/cgroup/$controller"
+  done
+}
+
+mount_directories() {
+  mount -t tmpfs -o mode=755 tmpfs /run
+  mkdir -p "$DATA" "$LOGS" /run/cni
+  mount --bind "$DATA" /var/lib
+  mount --bind "$LOGS" /var/log
+}
+
+# fake_sysctls puts files over the settings that the kubelet insists on: they belong to the whole
+# machine, which stays as it is.
+fake_sysctls() {
+  fake_sysctl vm/overcommit_memory 1
+  fake_sysctl vm/panic_on_oom 0
+  fake_sysctl kernel/panic 10
+  fake_sysctl kernel/panic_on_oops 1
+  fake_sysctl kernel/keys/root_maxkeys 1000000
+  fake_sysctl kernel/keys/root_maxbytes 25000000
+}
+
+fake_sysctl() {
+  local file=/run/sysctl/${1//\//.}
+  mkdir -p /run/sysctl
+  echo "$2" >"$file"
+  mount --bind "$file" "/proc/sys/$1"
+}
+
+# make_network gives the node an interface whose two ends are both in here: no way leads out.
+make_network() {
+  ip link set lo up
+  ip link add eth0 type veth peer name eth0peer
+  ip link set eth0peer up
+  ip addr add "$NODE_IP/24" dev eth0
+  ip link set eth0 up
+  ip route add "$SERVICE_CIDR" dev eth0 # a route must exist before kube-proxy's rules rewrite the address
+  ip route add default dev eth0
+  sysctl -qw net.ipv4.ip_forward=1 net.bridge.bridge-nf-call-iptables=1
+}
+
+# stop gives databases five seconds to write their last pages; whatever is left ends with this process.
+stop() {
+  kill -TERM -1
+  local -i tries=50
+  local processes=(/proc/[0-9]*)
+  while ((${#processes[@]} > 1 && tries-- > 0)); do
+    sleep 0.1 || true
+    processes=(/proc/[0-9]*)
+  done
+  exit 0
+}
+
+main
