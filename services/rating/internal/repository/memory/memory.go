@@ -1,0 +1,42 @@
+package memory
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"movieexample.com/fleet/services/rating/internal/model"
+)
+
+// Repository is gone with the process. It is safe for concurrent use.
+type Repository struct {
+	mu         sync.RWMutex
+	rows       map[model.Key]model.Row
+	aggregates map[model.Record]model.Aggregate
+}
+
+// New is an empty repository.
+func New() *Repository {
+	return &Repository{rows: map[model.Key]model.Row{}, aggregates: map[model.Record]model.Aggregate{}}
+}
+
+// Write changes the row and its record's aggregate under one lock.
+func (r *Repository) Write(_ context.Context, w model.Write, now time.Time) (model.Result, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var stored *model.Row
+	if row, ok := r.rows[w.Key]; ok {
+		stored = &row
+	}
+	result := model.Apply(stored, w, now)
+	r.rows[w.Key] = result.Row
+	r.aggregates[w.Key.Record] = r.aggregates[w.Key.Record].Plus(result.Change)
+	return result, nil
+}
+
+// Aggregate is zero for a record that nobody rated.
+func (r *Repository) Aggregate(_ context.Context, record model.Record) (model.Aggregate, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.aggregates[record], nil
+}

@@ -1,0 +1,2 @@
+// Package mysql keeps ratings in a MySQL or MariaDB database.
+package mysql

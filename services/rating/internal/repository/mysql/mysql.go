@@ -1,0 +1,90 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"movieexample.com/fleet/services/internal/storage"
+	"movieexample.com/fleet/services/rating/internal/model"
+)
+
+// Repository is safe for concurrent use, by many processes at once.
+type Repository struct{ db *sql.DB }
+
+// New takes a pool from storage.Open.
+func New(db *sql.DB) *Repository { return &Repository{db: db} }
+
+// Write changes the row and its record's aggregate in one transaction. Locks are taken in one order, the user's row before
+// the record's aggregate, and the aggregate, which all writers of a record share, is held only until the commit that follows.
+func (r *Repository) Write(ctx context.Context, w model.Write, now time.Time) (model.Result, error) {
+	var result model.Result
+	err := storage.InTx(ctx, r.db, func(ctx context.Context, tx *sql.Tx) error {
+		stored, err := lockRow(ctx, tx, w.Key)
+		if err != nil {
+			return err
+		}
+		result = model.Apply(stored, w, now)
+		if result.Outcome != model.Applied {
+			return nil
+		}
+		return store(ctx, tx, stored == nil, result)
+	})
+	if err != nil {
+		return model.Result{}, storage.Problem(fmt.Errorf("write rating: %w", err))
+	}
+	return result, nil
+}
+
+// lockRow is nil if there is no row.
+func lockRow(ctx context.Context, tx *sql.Tx, key model.Key) (*model.Row, error) {
+	row := model.Row{Write: model.Write{Key: key}}
+	err := tx.QueryRowContext(ctx, lockRowSQL, key.Record.Type, key.Record.ID, key.UserID).
+		Scan(&row.Deleted, &row.Value, &row.OccurredAt, &row.CreateTime, &row.UpdateTime)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock row: %w", err)
+	}
+	return &row, nil
+}
+
+func store(ctx context.Context, tx *sql.Tx, isNew bool, result model.Result) error {
+	statement := updateRowSQL
+	if isNew {
+		statement = insertRowSQL
+	}
+	row := result.Row
+	_, err := tx.ExecContext(ctx, statement, row.Deleted, row.Value, row.OccurredAt, row.CreateTime, row.UpdateTime,
+		row.Key.Record.Type, row.Key.Record.ID, row.Key.UserID)
+	if storage.DuplicateKey(err) {
+		return fmt.Errorf("store row: %w", storage.ErrRaced) // made since lockRow looked: look again
+	}
+	if err != nil {
+		return fmt.Errorf("store row: %w", err)
+	}
+	if result.Change == (model.Aggregate{}) {
+		return nil
+	}
+	if _, err := tx.ExecContext(ctx, changeAggregateSQL, row.Key.Record.Type, row.Key.Record.ID,
+		result.Change.Sum, result.Change.Count); err != nil {
+		return fmt.Errorf("change aggregate: %w", err)
+	}
+	return nil
+}
+
+// Aggregate is zero for a record that nobody rated.
+func (r *Repository) Aggregate(ctx context.Context, record model.Record) (model.Aggregate, error) {
+	var a model.Aggregate
+	err := r.db.QueryRowContext(ctx, readAggregateSQL, record.Type, record.ID).Scan(&a.Sum, &a.Count)
+	if errors.Is(err, sql.ErrNoRows) {
+		return model.Aggregate{}, nil
+	}
+	if err != nil {
+		return model.Aggregate{}, storage.Problem(fmt.Errorf("read aggregate: %w", err))
+	}
+	return a, nil
+}
