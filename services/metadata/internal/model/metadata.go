@@ -1,0 +1,23 @@
+package model
+
+import (
+	"time"
+
+	"movieexample.com/fleet/services/internal/problem"
+)
+
+// Metadata is one movie's record. Year 0 means not known; description, director and actors may be empty. The times are
+// the service's own.
+type Metadata struct {
+	ID          string
+	Title       string
+	Description string
+	Director    string
+	Year        int
+	Actors      []string
+	CreateTime  time.Time
+	UpdateTime  time.Time
+}
+
+// NotFound is what repositories return for a record that is not there.
+func NotFound(id string) error { return problem.NewNotFound("there is no movie %q", id) }

@@ -1,0 +1,2 @@
+// Package memory keeps metadata in the process: for laptops and tests.
+package memory

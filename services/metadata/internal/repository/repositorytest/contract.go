@@ -1,0 +1,119 @@
+package repositorytest
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"movieexample.com/fleet/services/internal/problem"
+	"movieexample.com/fleet/services/metadata/internal/controller"
+	"movieexample.com/fleet/services/metadata/internal/model"
+)
+
+var start = time.Date(2024, 5, 6, 7, 8, 9, 123456000, time.UTC)
+
+// Run tests what makes, a new and empty repository for each test.
+func Run(t *testing.T, makeNew func(t *testing.T) controller.Repository) {
+	for name, test := range map[string]func(*testing.T, controller.Repository){
+		"nothing is NotFound":       nothingIsNotFound,
+		"put, get, replace":         putGetReplace,
+		"all characters and sizes":  allCharacters,
+		"ids are apart":             idsAreApart,
+		"callers keep their slices": callersKeepTheirSlices,
+		"many put at once":          manyPutAtOnce,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, makeNew(t)) })
+	}
+}
+
+func record(id string) model.Metadata {
+	return model.Metadata{
+		ID: id, Title: "The Movie 2", Description: "Sequel of the legendary The Movie", Director: "Foo Bars", Year: 1994,
+		Actors: []string{"A", "B"}, CreateTime: start, UpdateTime: start,
+	}
+}
+
+func put(t *testing.T, r controller.Repository, m model.Metadata) model.Metadata {
+	t.Helper()
+	stored, err := r.Put(t.Context(), m)
+	if err != nil {
+		t.Fatalf("Put(%s) = %v, want nil", m.ID, err)
+	}
+	return stored
+}
+
+func wantStored(t *testing.T, r controller.Repository, want model.Metadata) {
+	t.Helper()
+	got, err := r.Get(t.Context(), want.ID)
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
+		t.Errorf("Get(%s) = %v (-want +got):\n%s", want.ID, err, diff)
+	}
+}
+
+func nothingIsNotFound(t *testing.T, r controller.Repository) {
+	_, err := r.Get(t.Context(), "tt1")
+	if problem.KindOf(err) != problem.NotFound || !strings.Contains(err.Error(), `"tt1"`) {
+		t.Errorf(`Get("tt1") = %v, want NotFound that names it`, err)
+	}
+}
+
+func putGetReplace(t *testing.T, r controller.Repository) {
+	first := record("tt1")
+	if diff := cmp.Diff(first, put(t, r, first)); diff != "" {
+		t.Errorf("Put (-want +got):\n%s", diff)
+	}
+	wantStored(t, r, first)
+
+	later := start.Add(time.Hour)
+	second := model.Metadata{ID: "tt1", Title: "Other", CreateTime: later, UpdateTime: later}
+	want := second
+	want.CreateTime = start // the record was there
+	if diff := cmp.Diff(want, put(t, r, second), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("Put again (-want +got):\n%s", diff)
+	}
+	wantStored(t, r, want)
+}
+
+func allCharacters(t *testing.T, r controller.Repository) {
+	m := record("tt1")
+	m.Title = strings.Repeat("🎬", 255)
+	m.Description = strings.Repeat("語", 8192)
+	m.Director = `O'Brien "quoted" \ ; DROP TABLE metadata; -- ?`
+	m.Actors = []string{"Zoë", `back\slash`, "\"", "🎬", strings.Repeat("ü", 255)}
+	put(t, r, m)
+	wantStored(t, r, m)
+}
+
+func idsAreApart(t *testing.T, r controller.Repository) {
+	lower, upper := record("a"), record("A")
+	upper.Title = "Upper"
+	put(t, r, lower)
+	put(t, r, upper)
+	wantStored(t, r, lower)
+	wantStored(t, r, upper)
+}
+
+func callersKeepTheirSlices(t *testing.T, r controller.Repository) {
+	m := record("tt1")
+	stored := put(t, r, m)
+	m.Actors[0], stored.Actors[0] = "changed", "changed too"
+	wantStored(t, r, record("tt1"))
+}
+
+func manyPutAtOnce(t *testing.T, r controller.Repository) {
+	var group sync.WaitGroup
+	for range 16 {
+		group.Go(func() {
+			if _, err := r.Put(context.WithoutCancel(t.Context()), record("tt1")); err != nil {
+				t.Errorf("Put = %v, want nil", err)
+			}
+		})
+	}
+	group.Wait()
+	wantStored(t, r, record("tt1"))
+}
