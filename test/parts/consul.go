@@ -1,0 +1,135 @@
+package parts
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// ConsulEnv names the environment variable with the path of the consul binary.
+const ConsulEnv = "FLEET_CONSUL_BIN"
+
+// Consul is a real server of its own on loopback ports that stay the same over a restart. It keeps its data in memory,
+// so that a restart empties it. The kernel ends it with the test process, however that ends.
+type Consul struct {
+	Port int // of the HTTP API
+
+	program string
+	dir     string
+	ports   []string
+	process *exec.Cmd
+}
+
+// StartConsul makes a new, empty server, waits until it has a leader, and removes it when the test ends.
+func StartConsul(tb testing.TB) *Consul {
+	tb.Helper()
+	c := &Consul{program: consulProgram(tb), dir: tb.TempDir()}
+	ports := make([]int, 0, 3)
+	for range cap(ports) {
+		port, err := freePort()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		ports = append(ports, port)
+	}
+	c.Port = ports[0]
+	c.ports = []string{
+		"-http-port=" + strconv.Itoa(ports[0]), "-server-port=" + strconv.Itoa(ports[1]),
+		"-serf-lan-port=" + strconv.Itoa(ports[2]), "-serf-wan-port=-1", "-dns-port=-1", "-grpc-port=-1",
+	}
+	tb.Cleanup(func() { c.Stop(tb) })
+	c.Start(tb)
+	return c
+}
+
+func consulProgram(tb testing.TB) string {
+	tb.Helper()
+	if path := os.Getenv(ConsulEnv); path != "" {
+		if _, err := os.Stat(path); err != nil {
+			tb.Fatalf("$%s does not name the consul binary: %v", ConsulEnv, err)
+		}
+		return path
+	}
+	path, err := exec.LookPath("consul")
+	if err != nil {
+		tb.Fatalf("the test needs Consul: set %s to the binary, for example the one that `make cluster-binaries` builds into "+
+			"$FLEET_CACHE/bin, or put consul on PATH", ConsulEnv)
+	}
+	return path
+}
+
+// Start starts the server, or starts it again, and empty, after Stop.
+func (c *Consul) Start(tb testing.TB) {
+	tb.Helper()
+	log, err := os.Create(filepath.Join(c.dir, "log"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer func() { _ = log.Close() }()
+	args := append([]string{"agent", "-dev", "-bind=127.0.0.1", "-client=127.0.0.1", "-node=test", "-log-level=warn"}, c.ports...)
+	c.process = exec.Command(c.program, args...) //nolint:gosec // the developer names the binary
+	c.process.Dir = c.dir
+	c.process.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir, "TMPDIR=" + c.dir}
+	c.process.Stdout, c.process.Stderr = log, log
+	c.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := c.process.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	c.waitForLeader(tb)
+}
+
+func (c *Consul) waitForLeader(tb testing.TB) {
+	tb.Helper()
+	client := c.Client(tb)
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		leader, err := client.Status().Leader()
+		if err == nil && leader != "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			text, _ := os.ReadFile(filepath.Join(c.dir, "log"))
+			tb.Fatalf("Consul has no leader after 30 s: %v; its log:\n%s", err, text)
+		}
+	}
+}
+
+// Stop kills the server, as the loss of its machine would, and waits for it.
+func (c *Consul) Stop(tb testing.TB) {
+	tb.Helper()
+	if c.process == nil {
+		return
+	}
+	if err := c.process.Process.Kill(); err != nil {
+		tb.Errorf("killing Consul: %v", err)
+	}
+	_ = c.process.Wait() // it was killed
+	c.process = nil
+}
+
+// Client is a client of the server; its idle connections are closed when the test ends.
+func (c *Consul) Client(tb testing.TB) *api.Client {
+	tb.Helper()
+	config := api.DefaultConfig()
+	config.Address = fmt.Sprintf("127.0.0.1:%d", c.Port)
+	client, err := api.NewClient(config)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(config.Transport.CloseIdleConnections)
+	return client
+}
+
+// Binding is the directory of a binding to the server.
+func (c *Consul) Binding(tb testing.TB) string {
+	tb.Helper()
+	dir := filepath.Join(tb.TempDir(), "consul")
+	WriteBinding(tb, dir, map[string]string{"type": "consul", "host": "127.0.0.1", "port": strconv.Itoa(c.Port)})
+	return dir
+}
