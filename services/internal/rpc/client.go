@@ -1,0 +1,134 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/status"
+
+	"movieexample.com/fleet/services/internal/discovery/balance"
+)
+
+// Clients holds the program's connections: one for each target, for as long as the program runs.
+type Clients struct {
+	resolvers []resolver.Builder
+	handled   *prometheus.CounterVec
+	seconds   *prometheus.HistogramVec
+
+	mu    sync.Mutex
+	conns map[string]*grpc.ClientConn
+}
+
+// NewClients makes connections that find instances by the resolvers' schemes, and by dns.
+func NewClients(metrics prometheus.Registerer, resolvers ...resolver.Builder) *Clients {
+	balance.Register()
+	c := &Clients{
+		resolvers: resolvers,
+		conns:     map[string]*grpc.ClientConn{},
+		handled: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "grpc_client_handled_total",
+			Help: "Calls to other services that ended, by target, revision of the instance that was called, and code.",
+		}, []string{"target", "revision", "code"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "grpc_client_handling_seconds", Help: "Time from a call to another service to its end.", Buckets: secondsBuckets,
+		}, []string{"target", "revision"}),
+	}
+	metrics.MustRegister(c.handled, c.seconds)
+	return c
+}
+
+// Dial returns the connection to the target; name stands for it in metrics. A call waits at most so long as timeout,
+// or less if its own deadline comes first. The connection is made in the background: a target that is away is no error.
+func (c *Clients) Dial(name, target string, timeout time.Duration) (grpc.ClientConnInterface, error) {
+	conn, err := c.connection(target)
+	if err != nil {
+		return nil, fmt.Errorf("upstream %s: target %q: %w", name, target, err)
+	}
+	return &upstream{ClientConn: conn, clients: c, name: name, timeout: timeout}, nil
+}
+
+func (c *Clients) connection(target string) (*grpc.ClientConn, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if conn, ok := c.conns[target]; ok {
+		return conn, nil
+	}
+	conn, err := grpc.NewClient(target, c.dialOptions()...)
+	if err != nil {
+		return nil, err
+	}
+	conn.Connect() // before the first call needs it
+	c.conns[target] = conn
+	return conn, nil
+}
+
+func (c *Clients) dialOptions() []grpc.DialOption {
+	return []grpc.DialOption{
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithResolvers(c.resolvers...),
+		grpc.WithDefaultServiceConfig(balance.ServiceConfig),
+		grpc.WithDisableServiceConfig(), // nobody else decides on it through a DNS record
+		grpc.WithIdleTimeout(0),         // an idle connection would forget the last good instances
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 15 * time.Second, Timeout: 5 * time.Second, PermitWithoutStream: true}),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second},
+			MinConnectTimeout: 2 * time.Second,
+		}),
+	}
+}
+
+// Close closes all connections.
+func (c *Clients) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var errs []error
+	for _, conn := range c.conns {
+		errs = append(errs, conn.Close())
+	}
+	clear(c.conns)
+	return errors.Join(errs...)
+}
+
+// upstream is a connection as one caller sees it: with its name and time limit.
+type upstream struct {
+	*grpc.ClientConn
+
+	clients *Clients
+	name    string
+	timeout time.Duration
+}
+
+// Invoke makes one call, within the limit, and counts it.
+func (u *upstream) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
+	ctx, cancel := context.WithTimeout(ctx, u.timeout)
+	defer cancel()
+	ctx, picked := balance.WithPicked(ctx)
+	var header metadata.MD
+	began := time.Now()
+	err := u.ClientConn.Invoke(ctx, method, args, reply, append(opts, grpc.Header(&header))...)
+	revision := picked.Revision()
+	if revision == "" { // only a registry knows revisions beforehand; else the answer itself tells
+		revision = first(header.Get(RevisionHeader))
+	}
+	u.clients.handled.WithLabelValues(u.name, revision, status.Code(err).String()).Inc()
+	u.clients.seconds.WithLabelValues(u.name, revision).Observe(time.Since(began).Seconds())
+	return err
+}
+
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
+}
