@@ -1,0 +1,73 @@
+package controller
+
+import (
+	"context"
+	"time"
+
+	"movieexample.com/fleet/services/internal/validate"
+	"movieexample.com/fleet/services/movie/internal/model"
+)
+
+// Metadata gives a movie's metadata; NotFound if there is no such movie.
+type Metadata interface {
+	Get(ctx context.Context, id string) (model.Metadata, error)
+}
+
+// Rating gives a movie's rating; NotFound if nobody has rated it.
+type Rating interface {
+	Get(ctx context.Context, id string) (model.Rating, error)
+}
+
+// Controller is safe for concurrent use.
+type Controller struct {
+	metadata Metadata
+	rating   Rating
+}
+
+// New takes where metadata and ratings come from.
+func New(metadata Metadata, rating Rating) *Controller {
+	return &Controller{metadata: metadata, rating: rating}
+}
+
+// Details asks for metadata and rating at the same time. Metadata decides: without it there are no details. A rating that
+// cannot be had, for whatever reason, is left out.
+func (c *Controller) Details(ctx context.Context, id string) (model.Details, error) {
+	var fields validate.Fields
+	fields.ID("movie_id", id)
+	if err := fields.Err(); err != nil {
+		return model.Details{}, err
+	}
+	ctx, cancel := leaveTimeToAnswer(ctx)
+	defer cancel()
+
+	found := make(chan *model.Rating, 1)
+	go func() { found <- c.ratingOf(ctx, id) }()
+	metadata, err := c.metadata.Get(ctx, id)
+	if err != nil {
+		cancel() // the rating is of no use any more
+	}
+	rating := <-found
+	if err != nil {
+		return model.Details{}, err
+	}
+	return model.Details{Metadata: metadata, Rating: rating}, nil
+}
+
+// ratingOf is nil without a rating. Who failed to get one has counted and logged it.
+func (c *Controller) ratingOf(ctx context.Context, id string) *model.Rating {
+	rating, err := c.rating.Get(ctx, id)
+	if err != nil {
+		return nil
+	}
+	return &rating
+}
+
+// leaveTimeToAnswer ends the calls at nine tenths of the caller's time: a dependency that hangs must not use up the time
+// in which the caller can still be given what is known.
+func leaveTimeToAnswer(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-time.Until(deadline)/10))
+}

@@ -1,0 +1,75 @@
+package handler_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"movieexample.com/fleet/services/internal/problem"
+	"movieexample.com/fleet/services/movie/internal/handler"
+	"movieexample.com/fleet/services/movie/internal/model"
+	moviev1 "movieexample.com/fleet/services/proto/movie/v1"
+)
+
+type details func(id string) (model.Details, error)
+
+func (d details) Details(_ context.Context, id string) (model.Details, error) { return d(id) }
+
+func TestGetMovieDetails(t *testing.T) {
+	created, updated := time.Unix(1, 0), time.Unix(2, 0)
+	metadata := model.Metadata{
+		ID: "1", Title: "T", Description: "D", Director: "F", Year: 1994, Actors: []string{"A"}, CreateTime: created, UpdateTime: updated,
+	}
+	message := func(change func(*moviev1.MovieDetails)) *moviev1.MovieDetails {
+		m := &moviev1.MovieDetails{
+			Id: "1", Title: "T", Description: "D", Director: "F", Year: 1994, Actors: []string{"A"},
+			CreateTime: timestamppb.New(created), UpdateTime: timestamppb.New(updated),
+		}
+		change(m)
+		return m
+	}
+	for name, c := range map[string]struct {
+		details model.Details
+		want    *moviev1.MovieDetails
+	}{
+		"no rating": {model.Details{Metadata: metadata}, message(func(*moviev1.MovieDetails) {})},
+		"rating": {
+			model.Details{Metadata: metadata, Rating: &model.Rating{Value: 4.5, Count: 2}},
+			message(func(m *moviev1.MovieDetails) { m.Rating = &moviev1.MovieRating{Value: 4.5, Count: 2} }),
+		},
+		"all stale": {
+			model.Details{Metadata: metadata.MarkStale(), Rating: &model.Rating{Value: 4.5, Count: 2, Stale: true}},
+			message(func(m *moviev1.MovieDetails) {
+				m.Stale, m.Rating = true, &moviev1.MovieRating{Value: 4.5, Count: 2, Stale: true}
+			}),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := handler.New(details(func(string) (model.Details, error) { return c.details, nil }))
+			got, err := h.GetMovieDetails(t.Context(), &moviev1.GetMovieDetailsRequest{MovieId: "1"})
+			if diff := cmp.Diff(c.want, got.GetDetails(), protocmp.Transform()); err != nil || diff != "" {
+				t.Errorf("GetMovieDetails = %v (-want +got):\n%s", err, diff)
+			}
+		})
+	}
+}
+
+func TestFailures(t *testing.T) {
+	for want, err := range map[codes.Code]error{
+		codes.NotFound:    model.NoMovie("1"),
+		codes.Unavailable: problem.NewUnavailable(errors.New("refused"), "metadata cannot be had now"),
+		codes.Internal:    errors.New("odd"),
+	} {
+		h := handler.New(details(func(string) (model.Details, error) { return model.Details{}, err }))
+		if _, got := h.GetMovieDetails(t.Context(), &moviev1.GetMovieDetailsRequest{MovieId: "1"}); status.Code(got) != want {
+			t.Errorf("GetMovieDetails = %v for %v, want %v", got, err, want)
+		}
+	}
+}

@@ -1,0 +1,2 @@
+// Package model is a movie as a visitor sees it, apart from transport.
+package model
