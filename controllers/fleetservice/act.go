@@ -86,8 +86,11 @@ func (r *Reconciler) record(ctx context.Context, s *scope, a plan.Action) error 
 	return nil
 }
 
-// migrate starts the migration Job of a revision. A Job's template cannot change, so it is created once.
+// migrate starts the migration Job of the desired revision. A Job's template cannot change, so it is created once.
 func (r *Reconciler) migrate(ctx context.Context, s *scope, a plan.Action) error {
+	if a.Hash != s.observation.Desired.Hash {
+		return nil // the spec moved on: its revision replaces this one next
+	}
 	snapshot, err := s.snapshot(a.Hash)
 	if err != nil || snapshot == nil {
 		return err

@@ -184,13 +184,17 @@ func requests(d *appsv1.Deployment) corev1.ResourceList {
 	return sum
 }
 
-// observeMigration tells how far the migration for the desired revision is. Only a new image can bring migrations.
+// observeMigration tells how far the migration for the revision on trial is, or for the desired one before it is on
+// trial. Only a new image can bring migrations.
 func (r *Reconciler) observeMigration(ctx context.Context, s *scope) (plan.Migration, error) {
-	o := s.observation
-	if s.fs.Spec.Migrations == nil || o.Desired.Hash == "" || o.State.Stable.Image == o.Desired.Image {
+	trial := s.observation.State.Canary
+	if trial.Hash == "" {
+		trial = s.observation.Desired
+	}
+	if s.fs.Spec.Migrations == nil || trial.Hash == "" || s.observation.State.Stable.Image == trial.Image {
 		return plan.Migration{}, nil
 	}
-	job := s.jobs[o.Desired.Hash]
+	job := s.jobs[trial.Hash]
 	if job == nil {
 		return plan.Migration{Phase: plan.MigrationMissing, Message: "the Job is about to start"}, nil
 	}

@@ -73,11 +73,15 @@ func showsRelease(r Revision) bool {
 	return false
 }
 
-// deadline is when the revision on trial must have started. Time spent on migrations does not count.
+// deadline is when the revision on trial must have started. It counts from its Deployment, so that the time spent on
+// migrations does not matter.
 func deadline(o Observation) time.Time {
 	since := o.State.Canary.Since
-	if c := o.Revisions[o.State.Canary.Hash].Created; c.After(since) {
-		since = c
+	switch created := o.Revisions[o.State.Canary.Hash].Created; {
+	case created.IsZero():
+		since = o.Now
+	case created.After(since):
+		since = created
 	}
 	return since.Add(o.StartDeadline)
 }

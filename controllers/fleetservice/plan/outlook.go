@@ -65,7 +65,7 @@ func updating(o Observation) Outlook {
 	v := Outlook{Phase: "Updating", Reason: v1alpha1.ReasonCandidateStarting, Message: progress(o, canary)}
 	if f, found := environmentFact(canary); found && o.Now.Sub(o.State.Canary.Since) > settle {
 		v.Reason = v1alpha1.ReasonHeld
-		v.Message = fmt.Sprintf("held, nobody is blamed: %s. %s keeps serving", f.Message, o.State.Stable.Hash)
+		v.Message = fmt.Sprintf("held, nobody is blamed: %s. %s", f.Message, meanwhile(o))
 	} else if len(releaseFacts(canary)) > 0 && overdue(o) {
 		v.Reason = v1alpha1.ReasonHeld
 		v.Message = fmt.Sprintf("held: %s, and so does the stable revision; something that both need is away", releaseFacts(canary)[0].Message)
@@ -92,8 +92,18 @@ func progress(o Observation, r Revision) string {
 	if o.State.Stable.Hash == "" {
 		return text
 	}
-	return fmt.Sprintf("%s; taken back if not ready by %s. %s keeps serving", text, deadline(o).UTC().Format(time.TimeOnly), o.State.Stable.Hash)
+	return fmt.Sprintf("%s; taken back if not ready by %s. %s", text, clock(deadline(o)), meanwhile(o))
 }
+
+// meanwhile says what the stable revision does while another one is on trial.
+func meanwhile(o Observation) string {
+	if o.Replicas > 0 && o.Revisions[o.State.Stable.Hash].Ready == 0 {
+		return "The stable revision " + o.State.Stable.Hash + " has no ready pod"
+	}
+	return o.State.Stable.Hash + " keeps serving"
+}
+
+func clock(t time.Time) string { return t.UTC().Format(time.TimeOnly) + " UTC" }
 
 func draining(o Observation) Outlook {
 	s := o.State
@@ -105,7 +115,7 @@ func draining(o Observation) Outlook {
 		return Outlook{Phase: "Updating", Reason: v1alpha1.ReasonSwitching, Message: fmt.Sprintf("traffic moves from %s to %s", s.Previous.Hash, s.Stable.Hash)}
 	}
 	return Outlook{Phase: "Draining", Reason: v1alpha1.ReasonDraining,
-		Message: fmt.Sprintf("%s serves; %s finishes its requests until %s", s.Stable.Hash, s.Previous.Hash, s.Traffic.Since.Add(o.Drain).UTC().Format(time.TimeOnly))}
+		Message: fmt.Sprintf("%s serves; %s finishes its requests until %s", s.Stable.Hash, s.Previous.Hash, clock(s.Traffic.Since.Add(o.Drain)))}
 }
 
 func takenBack(o Observation) Outlook {

@@ -33,7 +33,10 @@ func decide(o Observation) *Decision {
 	if s.Stable.Hash != "" && o.Desired.Hash == s.Stable.Hash {
 		return atRest(o)
 	}
-	if s.Canary.Hash != o.Desired.Hash {
+	switch {
+	case o.Desired.Hash == "": // a spec that is refused decides nothing
+		return nil
+	case s.Canary.Hash != o.Desired.Hash:
 		return begin(o)
 	}
 	return judge(o)
@@ -70,7 +73,7 @@ func atRest(o Observation) *Decision {
 	case s.Canary.Hash != "":
 		s.Canary = Part{}
 		return &Decision{State: s, Verb: Abandon, Reason: "the spec asks for the stable revision again"}
-	case s.Rejected.Hash != "" && s.Rejected.Hash != s.Stable.Hash:
+	case s.Rejected.Hash != "":
 		s.Rejected = Rejection{}
 		return &Decision{State: s, Verb: Retry, Reason: "the spec returned to the stable revision, so the one taken back may be tried anew"}
 	}
@@ -80,7 +83,7 @@ func atRest(o Observation) *Decision {
 // begin puts the desired revision on trial, unless it was taken back or cannot be started.
 func begin(o Observation) *Decision {
 	s := o.State
-	if o.Blocked != "" || o.Desired.Hash == "" {
+	if o.Blocked != "" {
 		return nil
 	}
 	if o.Desired.Hash == s.Rejected.Hash {
@@ -139,7 +142,7 @@ func promote(o Observation, canary Revision) *Decision {
 	if s.Stable.Hash == "" {
 		s.Previous = Part{}
 	}
-	s.Stable, s.Canary = s.Canary, Part{}
+	s.Stable, s.Canary, s.Rejected = s.Canary, Part{}, Rejection{}
 	s.Stable.Since = o.Now
 	return &Decision{State: s, Verb: Promote, Reason: fmt.Sprintf("%d of %d pods ready for %s", canary.Ready, o.Replicas, settle)}
 }

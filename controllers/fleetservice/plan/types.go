@@ -54,7 +54,7 @@ type Observation struct {
 	Drain time.Duration
 	// Revisions are the live revisions by hash.
 	Revisions map[string]Revision
-	// Migration is the state of the desired revision's migration.
+	// Migration is the state of the migration for the revision on trial, or the desired one before it is.
 	Migration Migration
 	// Blocked says why no new revision may be started, such as a missing Secret; empty when one may.
 	Blocked string

@@ -135,7 +135,9 @@ func MigrationJob(fs *v1alpha1.FleetService, hash string) *batchv1.Job {
 }
 
 // MigrationPods selects the pods of a service's migration Jobs.
-func MigrationPods(service string) map[string]string { return map[string]string{LabelMigration: service} }
+func MigrationPods(service string) map[string]string {
+	return map[string]string{LabelMigration: service}
+}
 
 func migrateArgs(fs *v1alpha1.FleetService) []string {
 	if m := fs.Spec.Migrations; m != nil && len(m.Args) > 0 {
