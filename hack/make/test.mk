@@ -12,9 +12,12 @@ test-short: test-unit ## Run the tests that need nothing: no root, no network, u
 test-unit: ## Run the unit tests of the whole repository, with the race detector.
 	@go test -race -shuffle=on $(GO_TEST_FLAGS) ./...
 
+# Only where such tests are: the rest of the unit tests need not run twice.
+integration_packages = grep -rlE '^//go:build .*\bintegration\b' --include='*_test.go' services test | xargs -n1 dirname | sort -u | sed 's|^|./|'
 test-integration: export FLEET_CONSUL_BIN ?= $(FLEET_CACHE)/bin/consul-1.14.4
-test-integration: ## Run the services against a real MariaDB and a real Consul.
-	@go test -race -tags integration -timeout 15m $(GO_TEST_FLAGS) ./services/... ./test/integration/... ./test/parts/...
+test-integration: ## Run the services against a real MariaDB (Debian's) and a real Consul (built once).
+	@test -x "$(FLEET_CONSUL_BIN)" || hack/cluster/cluster binaries consul
+	@go test -race -tags integration -timeout 15m $(GO_TEST_FLAGS) $$($(integration_packages))
 
 test-e2e: test-images ## Run the whole system on a real cluster.
 	@go test -tags e2e -count=1 -timeout 45m $(GO_TEST_FLAGS) ./test/e2e/...
