@@ -11,6 +11,7 @@ test-short: test-unit ## Run the tests that need nothing: no root, no network, u
 
 test-unit: ## Run the unit tests of the whole repository, with the race detector.
 	@go test -race -shuffle=on $(GO_TEST_FLAGS) ./...
+	@cd hack/tools && go test -race -shuffle=on $(GO_TEST_FLAGS) ./...
 
 # Only where such tests are: the rest of the unit tests need not run twice.
 integration_packages = grep -rlE '^//go:build .*\bintegration\b' --include='*_test.go' services test | xargs -n1 dirname | sort -u | sed 's|^|./|'
