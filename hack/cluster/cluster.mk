@@ -26,3 +26,7 @@ cluster-secrets: ## Apply the Service Binding Secrets for MariaDB and Consul: NA
 
 cluster-shell: ## Open a shell inside the node: its processes, mounts and network.
 	@$(CLUSTER) exec bash
+
+.PHONY: cluster-lint
+cluster-lint: ## Check the local cluster's scripts (Debian package shellcheck).
+	@cd hack/cluster && shellcheck -x cluster lib/*.sh parts/*.sh node/*.sh

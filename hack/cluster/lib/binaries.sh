@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Every program of the cluster is built once from source, through the Go module proxy, and kept in
 # $FLEET_CACHE/bin/NAME-VERSION. A finished file is complete: it is built elsewhere and renamed.
 
@@ -33,7 +34,7 @@ EOF
 }
 
 tools_version() {
-  (cd "$CHECKOUT/hack/tools" && find . -name '*.go' -o -name 'go.*' | sort | xargs cat | sha256sum | cut -c1-10)
+  (cd "$CHECKOUT/hack/tools" && find . \( -name '*.go' ! -name '*_test.go' \) -o -name 'go.*' | sort | xargs cat | sha256sum | cut -c1-10)
 }
 
 # cached NAME: the path of a built program.

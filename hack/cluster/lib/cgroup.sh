@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The node's own cgroup: everything of the cluster is accounted in it, and removing it proves that
 # nothing is left. $RUN/cgroups has a line "CONTROLLERS DIRECTORY" for each hierarchy.
 #

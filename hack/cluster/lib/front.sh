@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Ways in from the host: each is a listener on 127.0.0.1 that hands connections into the node. They end
 # with the node. $RUN/fronts/LISTEN holds "PID TARGET".
 
@@ -30,9 +31,9 @@ front() {
 }
 
 front_target() {
-  local address
+  local address service=${1#*/}
   [[ $1 == */*:* ]] || { echo "$1"; return; }
-  address=$(kubectl get service -n "${1%%/*}" "$(sed 's#.*/\(.*\):.*#\1#' <<<"$1")" -o jsonpath='{.spec.clusterIP}') ||
+  address=$(kubectl get service -n "${1%%/*}" "${service%:*}" -o jsonpath='{.spec.clusterIP}') ||
     die "front: no Service for $1 (want NAMESPACE/SERVICE:PORT)"
   [[ $address != None ]] || die "front: the Service of $1 is headless, it has no address"
   echo "$address:${1##*:}"

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Container images: the cluster's own two, and whatever is loaded from archives. There is no registry.
 
 PAUSE_IMAGE=localhost/fleet-cluster/pause:1
@@ -9,11 +10,17 @@ load_images() {
   (($# > 0)) || die "load: name the image archives to load, for example dist/movie-v1.tar"
   for archive in "$@"; do
     [[ -r $archive ]] || die "load: cannot read $archive"
-    import_image <"$archive" || die "load: $archive is not an OCI or docker image archive, see above"
+    import_image "$archive"
   done
 }
 
-import_image() { in_node ctr -a /run/containerd/containerd.sock -n k8s.io images import - >&2; }
+# import_image ARCHIVE prints the names of the images in it.
+import_image() {
+  local output
+  output=$(in_node ctr -a /run/containerd/containerd.sock -n k8s.io images import - <"$1" 2>&1) ||
+    die "$1 is not an OCI or docker image archive: $output"
+  awk -v archive="$1" '$NF == "saved" {print "loaded " $1 " from " archive}' <<<"$output"
+}
 
 load_system_images() {
   wait_for 20 in_node ctr -a /run/containerd/containerd.sock version ||
@@ -24,10 +31,10 @@ load_system_images() {
 
 # load_system_image BINARY IMAGE [MKIMAGE-FLAG...]
 load_system_image() {
-  local binary archive log=$LOGS/images.log
+  local binary archive
   binary=$(cached "$1")
   archive=$FLEET_CACHE/images/$(basename "$binary").tar
   mkdir -p "$FLEET_CACHE/images"
-  [[ -e $archive ]] || "$BIN/mkimage" -tag "$2" -o "$archive" "${@:3}" "$binary:/$1" >>"$log"
-  import_image <"$archive" 2>>"$log" || die "cannot load $archive; $log has the reason"
+  [[ -e $archive ]] || "$BIN/mkimage" -tag "$2" -o "$archive" "${@:3}" "$binary:/$1" >/dev/null
+  import_image "$archive" >/dev/null
 }

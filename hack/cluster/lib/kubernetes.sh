@@ -1,6 +1,5 @@
+# shellcheck shell=bash
 # Kubernetes itself: what each component is told, and when it may start.
-
-API=https://$NODE_IP:6443
 
 kubectl() { "$BIN/kubectl" --kubeconfig "$KUBECONFIG_HOST" "$@"; }
 
@@ -72,18 +71,22 @@ start_apiserver() {
 
 api_ready() { [[ $(kubectl get --raw /readyz --request-timeout=2s) == ok ]]; }
 
+# A start is a burst of requests that the usual limits would stretch over seconds.
+API_RATE=(--kube-api-qps=200 --kube-api-burst=400)
+
 # start_controllers comes after the API server is ready: the controller manager ends for good if it
 # meets one that has not made its own roles yet.
 start_controllers() {
   local own=$PKI/kube-controller-manager.kubeconfig
   node_start kube-controller-manager kube-controller-manager --kubeconfig="$own" \
     --authentication-kubeconfig="$own" --authorization-kubeconfig="$own" \
-    --bind-address=127.0.0.1 --leader-elect=false --use-service-account-credentials=true \
+    --bind-address=127.0.0.1 --leader-elect=false --use-service-account-credentials=true "${API_RATE[@]}" \
     --root-ca-file="$PKI/ca.crt" --service-account-private-key-file="$PKI/sa.key" \
     --cluster-signing-cert-file="$PKI/ca.crt" --cluster-signing-key-file="$PKI/ca.key"
   own=$PKI/kube-scheduler.kubeconfig
   node_start kube-scheduler kube-scheduler --kubeconfig="$own" \
-    --authentication-kubeconfig="$own" --authorization-kubeconfig="$own" --bind-address=127.0.0.1 --leader-elect=false
+    --authentication-kubeconfig="$own" --authorization-kubeconfig="$own" \
+    --bind-address=127.0.0.1 --leader-elect=false "${API_RATE[@]}"
 }
 
 start_kubelet() {
@@ -93,7 +96,6 @@ start_kubelet() {
 }
 
 write_kubelet_config() {
-  : >"$RUN/resolv.conf" # there is no DNS server outside
   cat >"$RUN/kubelet.yaml" <<EOF
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -107,7 +109,7 @@ failCgroupV1: false
 failSwapOn: false
 clusterDNS: [$DNS_IP]
 clusterDomain: cluster.local
-resolvConf: $RUN/resolv.conf
+resolvConf: /run/resolv.conf
 maxOpenFiles: $(ulimit -Hn | sed 's/unlimited/1000000/')
 maxPods: 250
 oomScoreAdj: 0
@@ -134,13 +136,15 @@ EOF
   node_start kube-proxy kube-proxy --config="$RUN/kube-proxy.yaml"
 }
 
-# node_lease changes each time the kubelet reports: after a warm start "Ready" may be yesterday's.
+# node_lease changes each time the kubelet reports.
 node_lease() {
   kubectl get lease -n kube-node-lease "$NODE" -o jsonpath='{.spec.renewTime}' 2>/dev/null || true
 }
 
+# node_ready_since LEASE: after a warm start "Ready" may be yesterday's, as long as the lease is. A node
+# that had no lease is new, and its state is too.
 node_ready_since() {
-  [[ $(node_lease) != "$1" ]] &&
+  [[ -z $1 || $(node_lease) != "$1" ]] &&
     kubectl get node "$NODE" -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}' | grep -q True
 }
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Bringing the cluster up and taking it down.
 
 # locked COMMAND...: one command at a time changes a cluster.

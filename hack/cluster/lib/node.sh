@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The node: one set of namespaces that a single process holds. See node/launch.sh and node/init.sh.
 
 # node_alive tells our init from a stranger that has got its process id since.
@@ -11,9 +12,8 @@ node_launch() {
   mkdir -p "$RUN/pids" "$RUN/fronts" "$LOGS" "$DATA"
   rm -f "$RUN"/{booted,*.pid} "$RUN"/pids/* "$RUN"/fronts/*
   cgroup_create
-  RUN=$RUN LOGS=$LOGS DATA=$DATA CLUSTER=$CLUSTER CLUSTER_HOME=$CLUSTER_HOME \
-    NODE=$NODE NODE_IP=$NODE_IP SERVICE_CIDR=$SERVICE_CIDR \
-    setsid "$CLUSTER_HOME/node/launch.sh" >"$LOGS/node.log" 2>&1 </dev/null 9>&- &
+  export RUN LOGS DATA CLUSTER CLUSTER_HOME NODE NODE_IP SERVICE_CIDR
+  setsid "$CLUSTER_HOME/node/launch.sh" >"$LOGS/node.log" 2>&1 </dev/null 9>&- &
   echo $! >"$RUN/unshare.pid"
   wait_for 10 node_booted_or_ended
   [[ -e $RUN/booted ]] || die "the node did not boot; $LOGS/node.log says: $(tail -n 3 "$LOGS/node.log")"

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Parts are what a company would have as managed services beside its cluster: here they run in the
 # node's network namespace, on the node's address. One file each in parts/, which defines
 #
@@ -32,9 +33,14 @@ part_start() {
   ! declare -F "$1_prepare" >/dev/null || "$1_prepare"
 }
 
+# parts_start starts all at once.
 parts_start() {
-  local part
-  for part in $FLEET_PARTS; do part_start "$part"; done
+  local part job jobs=()
+  for part in $FLEET_PARTS; do
+    part_start "$part" &
+    jobs+=($!)
+  done
+  for job in ${jobs[@]+"${jobs[@]}"}; do wait "$job" || return 1; done
 }
 
 part_state() {
@@ -49,7 +55,7 @@ part_state() {
 
 parts_status() {
   local part
-  for part in ${*:-$FLEET_PARTS}; do
+  for part in ${1:-$FLEET_PARTS}; do
     printf '%-12s %-18s %s\n' "$part" "$("${part}_address")" "$(part_state "$part")"
   done
 }
@@ -66,4 +72,5 @@ uuid() { credential "$1" | sed -E 's/^(.{8})(.{4})(.{4})(.{4})(.{12})$/\1-\2-\3-
 
 # own_directory makes a directory for a part that runs as an unprivileged user, by AS_NOBODY.
 own_directory() { in_node install -d -m 0700 -o nobody -g nogroup "$1"; }
+# shellcheck disable=SC2034 # used by the parts
 AS_NOBODY=(setpriv --reuid=nobody --regid=nogroup --clear-groups --no-new-privs --)

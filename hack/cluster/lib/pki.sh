@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Keys, certificates and kubeconfigs of the cluster, made once for each state directory.
 
 pki_create() {

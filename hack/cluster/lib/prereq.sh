@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the machine must have. Each check names what is missing and how to get it.
 
 # package_of PROGRAM: the Debian package a program comes from.
@@ -61,7 +62,7 @@ require_memory() {
 
 # require_state_directory keeps 'down' from ever deleting what is not ours.
 require_state_directory() {
-  [[ -e $STATE/.movie-fleet-cluster ]] || ! ls -A "$STATE" | grep -qvx .lock ||
+  [[ -e $STATE/.movie-fleet-cluster || -z $(find "$STATE" -mindepth 1 ! -name .lock -print -quit) ]] ||
     die "$STATE has files in it that are not a cluster's: set FLEET_CLUSTER_DIR to a new or empty directory"
   touch "$STATE/.movie-fleet-cluster"
 }

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Messages to the person at the terminal.
 
 say() { printf '%s\n' "$*" >&2; }

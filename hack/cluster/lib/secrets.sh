@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Service Binding Secrets: how applications in the cluster learn of the parts beside it.
 
 # apply_secrets [NAMESPACE [APP]]

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034 # used by the other files
 # Where things are and what they are called. Everything a user may set begins with FLEET_.
 
 FLEET_CACHE=${FLEET_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/movie-fleet}

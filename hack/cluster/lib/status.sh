@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What a person wants to know about the cluster.
 
 status() {
@@ -9,7 +10,7 @@ status() {
     parts_status
     printf '%-12s %s\n' "Consul page" "http://127.0.0.1:$(port_of consul)/ui"
     printf '\nexport KUBECONFIG=%s\n' "$KUBECONFIG_HOST"
-    type -P kubectl >/dev/null || printf 'export PATH=$PATH:%s   # has kubectl\n' "$BIN"
+    type -P kubectl >/dev/null || echo "export PATH=\$PATH:$BIN   # has kubectl"
   }
 }
 

@@ -7,6 +7,7 @@ main() {
   hostname "$NODE"
   mount_cgroups
   mount_directories
+  mount_names
   fake_sysctls
   make_network
   touch "$RUN/booted"
@@ -48,6 +49,14 @@ mount_directories() {
   mount --bind "$LOGS" /var/log
 }
 
+# mount_names hides the host's name servers, which nothing in here can reach: a lookup would wait for them.
+mount_names() {
+  printf '127.0.0.1 localhost\n%s %s\n' "$NODE_IP" "$NODE" >/run/hosts
+  : >/run/resolv.conf
+  mount --bind /run/hosts /etc/hosts
+  [[ ! -f /etc/resolv.conf ]] || mount --bind /run/resolv.conf /etc/resolv.conf
+}
+
 # fake_sysctls puts files over the settings that the kubelet insists on: they belong to the whole
 # machine, which stays as it is.
 fake_sysctls() {
@@ -78,16 +87,23 @@ make_network() {
   sysctl -qw net.ipv4.ip_forward=1 net.bridge.bridge-nf-call-iptables=1
 }
 
-# stop gives databases five seconds to write their last pages; whatever is left ends with this process.
+# stop gives the daemons five seconds to write what they hold; whatever is left, the containers above
+# all, ends with this process.
 stop() {
   kill -TERM -1
   local -i tries=50
-  local processes=(/proc/[0-9]*)
-  while ((${#processes[@]} > 1 && tries-- > 0)); do
+  while ((tries-- > 0)) && daemons_left; do
     sleep 0.1 || true
-    processes=(/proc/[0-9]*)
   done
   exit 0
+}
+
+daemons_left() {
+  local file
+  for file in "$RUN"/pids/*; do
+    [[ ! -s $file || ! -e /proc/$(<"$file") ]] || return 0
+  done
+  return 1
 }
 
 main

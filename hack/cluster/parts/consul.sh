@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Consul, one server with access control: applications write with a token, anybody on the node's
 # network may read, so that the page can be looked at without a login.
 

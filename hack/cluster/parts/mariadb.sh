@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # MariaDB of Debian: a database, and a user who may use only that one, for each of FLEET_DATABASES.
 
 mariadb_address() { echo "$NODE_IP:3306"; }
@@ -8,12 +9,12 @@ mariadb_up() {
   mariadb_accounts | in_node install -m 0400 -o nobody -g nogroup /dev/stdin /run/mariadb-accounts.sql
   node_start mariadb "${AS_NOBODY[@]}" mariadbd --no-defaults --datadir=/var/lib/mysql --socket=/var/lib/mysql/mysqld.sock \
     --bind-address="$NODE_IP" --port=3306 --skip-name-resolve --init-file=/run/mariadb-accounts.sql \
-    --character-set-server=utf8mb4 --innodb-buffer-pool-size=64M --max-connections=500
+    --character-set-server=utf8mb4 --innodb-buffer-pool-size=64M --innodb-log-file-size=16M --max-connections=500
 }
 
 mariadb_install() {
   in_node "${AS_NOBODY[@]}" mariadb-install-db --no-defaults --datadir=/var/lib/mysql --skip-test-db \
-    --skip-name-resolve --auth-root-authentication-method=normal >>"$LOGS/mariadb.log" 2>&1 ||
+    --skip-name-resolve --innodb-log-file-size=16M --auth-root-authentication-method=normal >>"$LOGS/mariadb.log" 2>&1 ||
     die "MariaDB's first data could not be written, see $LOGS/mariadb.log"
 }
 
