@@ -24,6 +24,10 @@ const (
 	// AnnotationOncall repeats spec.ownership.oncall.
 	AnnotationOncall = "fleet.movieexample.com/oncall"
 
+	// AnnotationReleased is, on a FleetService of a MovieApp, the part of the spec that was released to it last, as
+	// JSON: changes go from service to service in order, and one that waits keeps what it had.
+	AnnotationReleased = "fleet.movieexample.com/released"
+
 	// Finalizer lets the operator take a resource's children down in order before it disappears.
 	Finalizer = "fleet.movieexample.com/finalizer"
 )

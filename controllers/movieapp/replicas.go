@@ -1,0 +1,35 @@
+package movieapp
+
+import (
+	"encoding/json"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"movieexample.com/fleet/api/v1alpha1"
+)
+
+const (
+	// fieldManager owns what a MovieApp says about its FleetServices.
+	fieldManager = "fleet-movieapp"
+	// replicasManager owns spec.replicas after a MovieApp stopped naming it: without an owner the number would be
+	// dropped, and the service would scale to the default before an autoscaler speaks.
+	replicasManager = "fleet-replicas"
+)
+
+// appliedReplicas is true when spec.replicas of a FleetService is ours.
+func appliedReplicas(fs *v1alpha1.FleetService) bool {
+	for _, e := range fs.ManagedFields {
+		if e.Manager != fieldManager || e.Operation != metav1.ManagedFieldsOperationApply || e.Subresource != "" || e.FieldsV1 == nil {
+			continue
+		}
+		var fields struct {
+			Spec struct {
+				Replicas *struct{} `json:"f:replicas"`
+			} `json:"f:spec"`
+		}
+		if json.Unmarshal(e.FieldsV1.GetRawBytes(), &fields) == nil && fields.Spec.Replicas != nil {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,97 @@
+package movieapp
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// withUpstreams is a service's config with the address of each service that it depends on. What the user wrote wins.
+func withUpstreams(namespace string, s *service, services map[string]*service) (*runtime.RawExtension, error) {
+	own, err := object(s.spec.Config)
+	if err != nil {
+		return nil, fmt.Errorf("spec.services.%s.config must be an object with keys and values: %w", s.name, err)
+	}
+	if len(s.dependsOn) == 0 && len(own) == 0 {
+		return nil, nil
+	}
+	config := map[string]any{}
+	if len(s.dependsOn) > 0 {
+		upstreams := map[string]any{}
+		for _, d := range s.dependsOn {
+			upstreams[d] = map[string]any{"target": target(namespace, s, services[d])}
+		}
+		config["upstreams"] = upstreams
+	}
+	overlay(config, own)
+	raw, err := json.Marshal(config)
+	if err != nil {
+		return nil, fmt.Errorf("encode the config of %s: %w", s.name, err)
+	}
+	return &runtime.RawExtension{Raw: raw}, nil
+}
+
+// target is where from finds to: in Consul when both are in the same one, else by the name of its Service object.
+func target(namespace string, from, to *service) string {
+	f, t := from.spec.Bindings, to.spec.Bindings
+	if f != nil && t != nil && f.Consul != nil && t.Consul != nil && f.Consul.SecretRef == t.Consul.SecretRef {
+		return "consul:///" + to.consulName(namespace)
+	}
+	// The name is completed by the pod's search list, so that it holds for every cluster domain.
+	return fmt.Sprintf("dns:///%s.%s.svc:%d", to.fleetService, namespace, effectivePorts(&to.spec).GRPC)
+}
+
+func (s *service) consulName(namespace string) string {
+	return cmp.Or(s.spec.ConsulName, namespace+"-"+s.fleetService)
+}
+
+// object reads a free-form field. Numbers keep their digits.
+func object(raw *runtime.RawExtension) (map[string]any, error) {
+	out := map[string]any{}
+	if raw == nil || len(bytes.TrimSpace(raw.Raw)) == 0 {
+		return out, nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw.Raw))
+	decoder.UseNumber()
+	if err := decoder.Decode(&out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// overlay puts over on top of base, key by key; lists and values are replaced.
+func overlay(base, over map[string]any) {
+	for k, v := range over {
+		b, isMap := base[k].(map[string]any)
+		o, wantsMap := v.(map[string]any)
+		if isMap && wantsMap {
+			overlay(b, o)
+			continue
+		}
+		base[k] = v
+	}
+}
+
+// circle follows dependencies from one that is not done until a name comes again.
+func circle(dependsOn map[string][]string, done map[string]bool) string {
+	var path []string
+	var name string
+	for _, n := range slices.Sorted(maps.Keys(dependsOn)) {
+		if !done[n] {
+			name = n
+			break
+		}
+	}
+	for !slices.Contains(path, name) {
+		path = append(path, name)
+		next := slices.IndexFunc(dependsOn[name], func(d string) bool { return !done[d] })
+		name = dependsOn[name][next]
+	}
+	return strings.Join(append(path[slices.Index(path, name):], name), " → ")
+}
