@@ -186,7 +186,9 @@ func (w *world) say(format string, args ...any) {
 }
 
 // note puts the test's own words into the story: what happens to the world.
-func (w *world) note(format string, args ...any) { w.say("%-10s "+format, append([]any{"—"}, args...)...) }
+func (w *world) note(format string, args ...any) {
+	w.say("%-10s "+format, append([]any{"—"}, args...)...)
+}
 
 func (w *world) narration() string { return strings.Join(w.story, "\n") + "\n" }
 
