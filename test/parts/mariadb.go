@@ -164,7 +164,7 @@ func (m *MariaDB) waitUntilUp() error {
 		select {
 		case exit := <-m.exited:
 			m.process = nil
-			return fmt.Errorf("mariadbd ended (%v); its log:\n%s", exit, m.tail())
+			return errors.Join(fmt.Errorf("mariadbd ended; its log:\n%s", m.tail()), exit)
 		case <-deadline:
 			return fmt.Errorf("mariadbd does not answer: %w; its log:\n%s", err, m.tail())
 		case <-time.After(50 * time.Millisecond):

@@ -43,15 +43,18 @@ func Prepare(t *testing.T, db *sql.DB, file string) {
 		t.Fatalf("%s has no statements", file)
 	}
 	for name, text := range statements {
-		statement, err := db.PrepareContext(t.Context(), text)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		if err := statement.Close(); err != nil {
-			t.Errorf("%s: close: %v", name, err)
-		}
+		prepare(t, db, name, text)
 	}
+}
+
+func prepare(t *testing.T, db *sql.DB, name, text string) {
+	t.Helper()
+	statement, err := db.PrepareContext(t.Context(), text)
+	if err != nil {
+		t.Errorf("%s: %v", name, err)
+		return
+	}
+	defer func() { _ = statement.Close() }()
 }
 
 func constants(t *testing.T, file string) map[string]string {

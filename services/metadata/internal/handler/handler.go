@@ -62,7 +62,7 @@ func toProto(m model.Metadata) *metadatav1.Metadata {
 		Title:       m.Title,
 		Description: m.Description,
 		Director:    m.Director,
-		Year:        int32(m.Year), //nolint:gosec // the controller bounds it
+		Year:        int32(m.Year), // the controller bounds it
 		Actors:      m.Actors,
 		CreateTime:  timestamppb.New(m.CreateTime),
 		UpdateTime:  timestamppb.New(m.UpdateTime),

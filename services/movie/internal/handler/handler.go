@@ -41,7 +41,7 @@ func toProto(d model.Details) *moviev1.MovieDetails {
 		Title:       m.Title,
 		Description: m.Description,
 		Director:    m.Director,
-		Year:        int32(m.Year), //nolint:gosec // it came as an int32
+		Year:        int32(m.Year), // it came as an int32
 		Actors:      m.Actors,
 		CreateTime:  timestamppb.New(m.CreateTime),
 		UpdateTime:  timestamppb.New(m.UpdateTime),

@@ -97,7 +97,7 @@ func rating(row model.Row) *ratingv1.Rating {
 		RecordType: row.Key.Record.Type,
 		RecordId:   row.Key.Record.ID,
 		UserId:     row.Key.UserID,
-		Value:      int32(row.Value), //nolint:gosec // 1 to 5
+		Value:      int32(row.Value), // 1 to 5
 		OccurredAt: timestamppb.New(row.OccurredAt),
 		CreateTime: timestamppb.New(row.CreateTime),
 		UpdateTime: timestamppb.New(row.UpdateTime),

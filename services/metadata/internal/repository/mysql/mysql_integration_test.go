@@ -10,7 +10,6 @@ import (
 	"movieexample.com/fleet/services/internal/problem"
 	"movieexample.com/fleet/services/internal/storage"
 	"movieexample.com/fleet/services/internal/storage/storagetest"
-	"movieexample.com/fleet/services/metadata/internal/controller"
 	"movieexample.com/fleet/services/metadata/internal/repository/mysql"
 	"movieexample.com/fleet/services/metadata/internal/repository/repositorytest"
 	"movieexample.com/fleet/test/parts"
@@ -23,7 +22,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestContract(t *testing.T) {
-	repositorytest.Run(t, func(t *testing.T) controller.Repository {
+	repositorytest.Run(t, func(t *testing.T) repositorytest.Repository {
 		return mysql.New(storagetest.Migrated(t, server, mysql.Migrations()))
 	})
 }

@@ -11,15 +11,20 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"movieexample.com/fleet/services/internal/problem"
-	"movieexample.com/fleet/services/metadata/internal/controller"
 	"movieexample.com/fleet/services/metadata/internal/model"
 )
 
 var start = time.Date(2024, 5, 6, 7, 8, 9, 123456000, time.UTC)
 
+// Repository is what the tests ask of an implementation.
+type Repository interface {
+	Get(ctx context.Context, id string) (model.Metadata, error)
+	Put(ctx context.Context, m model.Metadata) (model.Metadata, error)
+}
+
 // Run tests what makes, a new and empty repository for each test.
-func Run(t *testing.T, makeNew func(t *testing.T) controller.Repository) {
-	for name, test := range map[string]func(*testing.T, controller.Repository){
+func Run(t *testing.T, makeNew func(t *testing.T) Repository) {
+	for name, test := range map[string]func(*testing.T, Repository){
 		"nothing is NotFound":       nothingIsNotFound,
 		"put, get, replace":         putGetReplace,
 		"all characters and sizes":  allCharacters,
@@ -38,7 +43,7 @@ func record(id string) model.Metadata {
 	}
 }
 
-func put(t *testing.T, r controller.Repository, m model.Metadata) model.Metadata {
+func put(t *testing.T, r Repository, m model.Metadata) model.Metadata {
 	t.Helper()
 	stored, err := r.Put(t.Context(), m)
 	if err != nil {
@@ -47,7 +52,7 @@ func put(t *testing.T, r controller.Repository, m model.Metadata) model.Metadata
 	return stored
 }
 
-func wantStored(t *testing.T, r controller.Repository, want model.Metadata) {
+func wantStored(t *testing.T, r Repository, want model.Metadata) {
 	t.Helper()
 	got, err := r.Get(t.Context(), want.ID)
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
@@ -55,14 +60,14 @@ func wantStored(t *testing.T, r controller.Repository, want model.Metadata) {
 	}
 }
 
-func nothingIsNotFound(t *testing.T, r controller.Repository) {
+func nothingIsNotFound(t *testing.T, r Repository) {
 	_, err := r.Get(t.Context(), "tt1")
 	if problem.KindOf(err) != problem.NotFound || !strings.Contains(err.Error(), `"tt1"`) {
 		t.Errorf(`Get("tt1") = %v, want NotFound that names it`, err)
 	}
 }
 
-func putGetReplace(t *testing.T, r controller.Repository) {
+func putGetReplace(t *testing.T, r Repository) {
 	first := record("tt1")
 	if diff := cmp.Diff(first, put(t, r, first)); diff != "" {
 		t.Errorf("Put (-want +got):\n%s", diff)
@@ -79,7 +84,7 @@ func putGetReplace(t *testing.T, r controller.Repository) {
 	wantStored(t, r, want)
 }
 
-func allCharacters(t *testing.T, r controller.Repository) {
+func allCharacters(t *testing.T, r Repository) {
 	m := record("tt1")
 	m.Title = strings.Repeat("🎬", 255)
 	m.Description = strings.Repeat("語", 8192)
@@ -89,7 +94,7 @@ func allCharacters(t *testing.T, r controller.Repository) {
 	wantStored(t, r, m)
 }
 
-func idsAreApart(t *testing.T, r controller.Repository) {
+func idsAreApart(t *testing.T, r Repository) {
 	lower, upper := record("a"), record("A")
 	upper.Title = "Upper"
 	put(t, r, lower)
@@ -98,14 +103,14 @@ func idsAreApart(t *testing.T, r controller.Repository) {
 	wantStored(t, r, upper)
 }
 
-func callersKeepTheirSlices(t *testing.T, r controller.Repository) {
+func callersKeepTheirSlices(t *testing.T, r Repository) {
 	m := record("tt1")
 	stored := put(t, r, m)
 	m.Actors[0], stored.Actors[0] = "changed", "changed too"
 	wantStored(t, r, record("tt1"))
 }
 
-func manyPutAtOnce(t *testing.T, r controller.Repository) {
+func manyPutAtOnce(t *testing.T, r Repository) {
 	var group sync.WaitGroup
 	for range 16 {
 		group.Go(func() {

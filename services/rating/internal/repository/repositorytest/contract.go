@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"movieexample.com/fleet/services/rating/internal/controller"
 	"movieexample.com/fleet/services/rating/internal/model"
 )
 
@@ -19,9 +18,15 @@ var (
 	start = time.Date(2024, 5, 6, 7, 8, 9, 123456000, time.UTC)
 )
 
+// Repository is what the tests ask of an implementation.
+type Repository interface {
+	Write(ctx context.Context, w model.Write, now time.Time) (model.Result, error)
+	Aggregate(ctx context.Context, record model.Record) (model.Aggregate, error)
+}
+
 // Run tests what makes, a new and empty repository for each test.
-func Run(t *testing.T, makeNew func(t *testing.T) controller.Repository) {
-	for name, test := range map[string]func(*testing.T, controller.Repository){
+func Run(t *testing.T, makeNew func(t *testing.T) Repository) {
+	for name, test := range map[string]func(*testing.T, Repository){
 		"nothing is zero":             nothingIsZero,
 		"a life of one rating":        oneLife,
 		"keys are apart":              keysAreApart,
@@ -41,7 +46,7 @@ func remove(user string, after time.Duration) model.Write {
 	return model.Write{Key: model.Key{Record: movie, UserID: user}, Deleted: true, OccurredAt: start.Add(after)}
 }
 
-func write(t *testing.T, r controller.Repository, w model.Write, now time.Time) model.Result {
+func write(t *testing.T, r Repository, w model.Write, now time.Time) model.Result {
 	t.Helper()
 	result, err := r.Write(t.Context(), w, now)
 	if err != nil {
@@ -50,7 +55,7 @@ func write(t *testing.T, r controller.Repository, w model.Write, now time.Time) 
 	return result
 }
 
-func wantAggregate(t *testing.T, r controller.Repository, record model.Record, want model.Aggregate) {
+func wantAggregate(t *testing.T, r Repository, record model.Record, want model.Aggregate) {
 	t.Helper()
 	got, err := r.Aggregate(t.Context(), record)
 	if err != nil || got != want {
@@ -58,11 +63,11 @@ func wantAggregate(t *testing.T, r controller.Repository, record model.Record, w
 	}
 }
 
-func nothingIsZero(t *testing.T, r controller.Repository) {
+func nothingIsZero(t *testing.T, r Repository) {
 	wantAggregate(t, r, movie, model.Aggregate{})
 }
 
-func oneLife(t *testing.T, r controller.Repository) {
+func oneLife(t *testing.T, r Repository) {
 	created := start.Add(time.Hour)
 	for i, step := range []struct {
 		write   model.Write
@@ -90,7 +95,7 @@ func oneLife(t *testing.T, r controller.Repository) {
 	}
 }
 
-func keysAreApart(t *testing.T, r controller.Repository) {
+func keysAreApart(t *testing.T, r Repository) {
 	records := []model.Record{{Type: "movie", ID: "a"}, {Type: "movie", ID: "A"}, {Type: "song", ID: "a"}}
 	for i, record := range records {
 		for _, user := range []string{"u", "U"} {
@@ -105,7 +110,7 @@ func keysAreApart(t *testing.T, r controller.Repository) {
 const writers = 24
 
 // atOnce runs each list of writes in a goroutine of its own.
-func atOnce(t *testing.T, r controller.Repository, lists ...[]model.Write) {
+func atOnce(t *testing.T, r Repository, lists ...[]model.Write) {
 	t.Helper()
 	var group sync.WaitGroup
 	for _, list := range lists {
@@ -121,7 +126,7 @@ func atOnce(t *testing.T, r controller.Repository, lists ...[]model.Write) {
 }
 
 // Each user rates, changes, and every third one takes it back, all on one record.
-func manyUsersAtOnce(t *testing.T, r controller.Repository) {
+func manyUsersAtOnce(t *testing.T, r Repository) {
 	var want model.Aggregate
 	lists := make([][]model.Write, writers)
 	for i := range writers {
@@ -138,7 +143,7 @@ func manyUsersAtOnce(t *testing.T, r controller.Repository) {
 }
 
 // The first row of a user is contended too: nobody has it when all begin.
-func oneUserAtOnce(t *testing.T, r controller.Repository) {
+func oneUserAtOnce(t *testing.T, r Repository) {
 	lists := make([][]model.Write, writers)
 	for i := range writers {
 		lists[i] = []model.Write{put("u", i%5+1, time.Duration(i)*time.Second), put("u", 5-i%5, time.Duration(i)*time.Second)}
@@ -152,7 +157,7 @@ func oneUserAtOnce(t *testing.T, r controller.Repository) {
 	}
 }
 
-func anyOrder(t *testing.T, r controller.Repository) {
+func anyOrder(t *testing.T, r Repository) {
 	writes := []model.Write{}
 	want := model.Aggregate{}
 	for i := range 6 {
@@ -167,7 +172,7 @@ func anyOrder(t *testing.T, r controller.Repository) {
 	shuffled := make([][]model.Write, 4) // four replays of everything at once, each in an order of its own
 	for i := range shuffled {
 		shuffled[i] = append(shuffled[i], writes...)
-		random := rand.New(rand.NewPCG(uint64(i), 7)) //nolint:gosec // the same orders in each run
+		random := rand.New(rand.NewPCG(uint64(i), 7)) // the same orders in each run
 		random.Shuffle(len(writes), func(a, b int) { shuffled[i][a], shuffled[i][b] = shuffled[i][b], shuffled[i][a] })
 	}
 	atOnce(t, r, shuffled...)
