@@ -137,7 +137,7 @@ func (r *Reconciler) route(ctx context.Context, s *scope, a plan.Action) error {
 	state := s.observation.State
 	if agent := s.report.Consul; agent != nil {
 		err := r.consul.Move(ctx, *agent, traffic.Route{
-			Service: render.ConsulName(s.fs), Default: a.Hash,
+			Service: revision.ConsulName(s.fs), Default: a.Hash,
 			Revisions: traffic.Revisions(state.Stable.Hash, state.Canary.Hash, state.Previous.Hash),
 		})
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice/render"
+	"movieexample.com/fleet/controllers/fleetservice/revision"
 )
 
 // finalizeDeadline is how long a deletion waits for what it cannot reach.
@@ -86,7 +87,7 @@ func (r *Reconciler) leaveConsul(ctx context.Context, fs *v1alpha1.FleetService,
 		r.announceSkipped(fs, "its Consul entries: the Secret with Consul's address is gone")
 		return nil
 	}
-	err := r.consul.Remove(ctx, agent, render.ConsulName(fs))
+	err := r.consul.Remove(ctx, agent, revision.ConsulName(fs))
 	if err != nil && late {
 		r.announceSkipped(fs, "its Consul entries: "+err.Error())
 		return nil

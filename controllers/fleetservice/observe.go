@@ -91,7 +91,7 @@ func byRevision[T any](fs *v1alpha1.FleetService, items []T, object func(*T) cli
 // observeSpec names the revision that the spec asks for, and checks one that was never seen before: rendering it, and
 // asking the API server whether it would take the Deployment.
 func (r *Reconciler) observeSpec(ctx context.Context, s *scope) error {
-	hash, err := revision.Hash(&s.fs.Spec)
+	hash, err := revision.Hash(s.fs)
 	if err != nil {
 		s.invalid = err.Error()
 		return nil
@@ -241,7 +241,7 @@ func (r *Reconciler) observeTraffic(ctx context.Context, s *scope) (plan.Traffic
 		return plan.Traffic{Hash: through}, nil
 	}
 	r.memory.setAgent(s.fs.UID, *s.report.Consul)
-	hash, err := r.consul.Observe(ctx, *s.report.Consul, render.ConsulName(s.fs))
+	hash, err := r.consul.Observe(ctx, *s.report.Consul, revision.ConsulName(s.fs))
 	if err != nil {
 		return plan.Traffic{Unreachable: fmt.Sprintf("Consul answers again (%v)", err)}, nil
 	}

@@ -48,7 +48,7 @@ func Config(fs *v1alpha1.FleetService) (string, error) {
 		config["storage"] = map[string]any{"kind": strings.ToLower(string(s))}
 	}
 	if b := fs.Spec.Bindings; b != nil && b.Consul != nil {
-		config["discovery"] = map[string]any{"kind": "consul", "name": ConsulName(fs)}
+		config["discovery"] = map[string]any{"kind": "consul", "name": revision.ConsulName(fs)}
 	}
 	out, err := yaml.Marshal(config)
 	if err != nil {

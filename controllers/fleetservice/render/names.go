@@ -31,14 +31,6 @@ func CanaryName(service string) string { return service + "-canary" }
 // AllName is the name of the headless Service object over every live pod.
 func AllName(service string) string { return service + "-all" }
 
-// ConsulName is the service's name in Consul.
-func ConsulName(fs *v1alpha1.FleetService) string {
-	if fs.Spec.ConsulName != "" {
-		return fs.Spec.ConsulName
-	}
-	return fs.Namespace + "-" + fs.Name
-}
-
 // AppName is the application that a service belongs to, or the service's own name.
 func AppName(fs *v1alpha1.FleetService) string {
 	if app := fs.Labels[v1alpha1.LabelApp]; app != "" {

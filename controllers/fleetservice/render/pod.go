@@ -41,7 +41,7 @@ func podSpec(fs *v1alpha1.FleetService, hash string) corev1.PodSpec {
 		Volumes: volumes,
 		Containers: []corev1.Container{{
 			Name: ContainerName, Image: fs.Spec.Image, ImagePullPolicy: corev1.PullIfNotPresent,
-			Args: fs.Spec.Args, Env: env(fs, hash), Resources: resources(fs), VolumeMounts: mounts,
+			Args: fs.Spec.Args, Env: env(fs, hash), Resources: revision.Resources(&fs.Spec), VolumeMounts: mounts,
 			// The last log lines of a container that failed stand in its status, and so in our conditions.
 			TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 			SecurityContext: &corev1.SecurityContext{
@@ -70,21 +70,6 @@ func probe(path string, period, failures int32) *corev1.Probe {
 		ProbeHandler:  corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromString("admin")}},
 		PeriodSeconds: period, FailureThreshold: failures, TimeoutSeconds: 2,
 	}
-}
-
-// resources are the spec's, or requests that fit a small cluster and a memory limit that stops a leak.
-func resources(fs *v1alpha1.FleetService) corev1.ResourceRequirements {
-	r := corev1.ResourceRequirements{
-		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("64Mi")},
-		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("256Mi")},
-	}
-	if fs.Spec.Resources != nil && len(fs.Spec.Resources.Requests) > 0 {
-		r.Requests = fs.Spec.Resources.Requests
-	}
-	if fs.Spec.Resources != nil && len(fs.Spec.Resources.Limits) > 0 {
-		r.Limits = fs.Spec.Resources.Limits
-	}
-	return r
 }
 
 func env(fs *v1alpha1.FleetService, hash string) []corev1.EnvVar {

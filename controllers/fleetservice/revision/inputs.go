@@ -50,11 +50,11 @@ type inputs struct {
 	PodOverrides json.RawMessage      `json:"podOverrides,omitempty"`
 }
 
-// Hash names the revision that a spec asks for: ten characters of the SHA-256 of its inputs in canonical JSON.
+// Hash names the revision that a service asks for: ten characters of the SHA-256 of its inputs in canonical JSON.
 // Replicas, rollout, ownership, migrations and deletionPolicy are not inputs: they restart nothing.
 // The error is about config or podOverrides that are no JSON object.
-func Hash(spec *v1alpha1.FleetServiceSpec) (string, error) {
-	in, err := collect(spec)
+func Hash(fs *v1alpha1.FleetService) (string, error) {
+	in, err := collect(fs)
 	if err != nil {
 		return "", err
 	}
@@ -66,7 +66,8 @@ func Hash(spec *v1alpha1.FleetServiceSpec) (string, error) {
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:hashLength], nil
 }
 
-func collect(spec *v1alpha1.FleetServiceSpec) (*inputs, error) {
+func collect(fs *v1alpha1.FleetService) (*inputs, error) {
+	spec := &fs.Spec
 	config, err := canonical("config", spec.Config)
 	if err != nil {
 		return nil, err
@@ -77,29 +78,46 @@ func collect(spec *v1alpha1.FleetServiceSpec) (*inputs, error) {
 	}
 	in := &inputs{
 		Image: spec.Image, Args: spec.Args, Env: spec.Env, Config: config, PodOverrides: overrides,
-		ConsulName: spec.ConsulName, DrainSeconds: unless(DrainSeconds(spec), DefaultDrainSeconds),
+		DrainSeconds: unless(DrainSeconds(spec), DefaultDrainSeconds),
 	}
 	if spec.Storage != v1alpha1.StorageNone {
 		in.Storage = string(spec.Storage)
 	}
-	if r := spec.Resources; r != nil {
-		in.Requests, in.Limits = quantities(r.Requests), quantities(r.Limits)
-	}
+	in.Requests, in.Limits = writtenResources(spec)
 	p := Ports(spec)
 	in.GRPCPort, in.HTTPPort, in.AdminPort = unless(p.GRPC, DefaultGRPCPort), unless(p.HTTP, DefaultHTTPPort), unless(p.Admin, DefaultAdminPort)
-	if b := spec.Bindings; b != nil {
-		if b.Consul != nil {
-			in.Consul = b.Consul.SecretRef.Name
-		}
-		if b.MySQL != nil {
-			in.MySQL = b.MySQL.SecretRef.Name
-		}
-	}
+	in.bind(fs)
 	if s := spec.Scheduling; s != nil && (len(s.NodeSelector) > 0 || len(s.Tolerations) > 0 || s.PriorityClassName != "") {
 		in.Scheduling = s
 	}
 	return in, nil
 }
+
+func (in *inputs) bind(fs *v1alpha1.FleetService) {
+	b := fs.Spec.Bindings
+	if b == nil {
+		return
+	}
+	if b.MySQL != nil {
+		in.MySQL = b.MySQL.SecretRef.Name
+	}
+	if b.Consul != nil {
+		in.Consul = b.Consul.SecretRef.Name
+		if name := ConsulName(fs); name != defaultConsulName(fs) {
+			in.ConsulName = name
+		}
+	}
+}
+
+// ConsulName is the service's name in Consul.
+func ConsulName(fs *v1alpha1.FleetService) string {
+	if fs.Spec.ConsulName != "" {
+		return fs.Spec.ConsulName
+	}
+	return defaultConsulName(fs)
+}
+
+func defaultConsulName(fs *v1alpha1.FleetService) string { return fs.Namespace + "-" + fs.Name }
 
 // Ports are the spec's ports with defaults filled in.
 func Ports(spec *v1alpha1.FleetServiceSpec) v1alpha1.Ports {
@@ -130,20 +148,6 @@ func unless(v, def int32) int32 {
 		return 0
 	}
 	return v
-}
-
-// quantities are written in their canonical form, so that 1000m and 1 are one revision.
-func quantities(list corev1.ResourceList) corev1.ResourceList {
-	if len(list) == 0 {
-		return nil
-	}
-	out := corev1.ResourceList{}
-	for name, q := range list {
-		c := q.DeepCopy()
-		_ = c.String()
-		out[name] = c
-	}
-	return out
 }
 
 // canonical is a free-form object with sorted keys and without white space; nil when there is none.
