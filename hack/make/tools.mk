@@ -19,7 +19,7 @@ tool = $(call tooldir,$1)/$1
 
 define toolrule
 $(call tool,$1):
-	@echo "building $1 $(call toolver,$1) (once; kept in $(FLEET_CACHE))"
+	@echo "building $1 $(call toolver,$1) (once; kept in $(FLEET_CACHE))" >&2
 	@CGO_ENABLED=0 GOFLAGS= GOBIN=$$(@D) go install -trimpath -ldflags '-s -w' $($(call toolvar,$1))
 endef
 $(foreach t,$(TOOLS),$(eval $(call toolrule,$t)))

@@ -1,0 +1,11 @@
+# shellcheck shell=bash disable=SC2034 # used by the other files
+# Where things are. What a user may set stands in the usage.
+
+FLEET_CACHE=${FLEET_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/movie-fleet}
+CLUSTER=hack/cluster/cluster
+KUBE_CONTEXT=${KUBE_CONTEXT:-}
+NAMESPACE=movies
+OPERATOR_NAMESPACE=movie-fleet-system
+LOAD_RATE=${LOAD_RATE:-200}
+LOAD_SECONDS=${LOAD_SECONDS:-60}
+BEGAN=$SECONDS

@@ -1,0 +1,29 @@
+##@ Demo
+
+DEMO := hack/demo/demo
+
+.PHONY: demo demo-up demo-seed demo-rollout demo-broken demo-next demo-down
+demo: ## Bring the movie fleet up on a real Kubernetes and show a good and a bad release (root; docs/demo.md).
+	@$(DEMO) all
+
+demo-up: ## Bring up cluster, MariaDB, Consul, the operator and the fleet at v1.
+	@$(DEMO) up
+
+demo-seed: ## Put a dozen movies and read one back, by gRPC and REST.
+	@$(DEMO) seed
+
+demo-rollout: ## Roll v2 out under load and count failed requests.
+	@$(DEMO) rollout
+
+demo-broken: ## Release an image that dies at its start and see it taken back.
+	@$(DEMO) broken
+
+demo-next: ## Say what to try by hand.
+	@$(DEMO) next
+
+demo-down: ## Remove everything that the demo brought up.
+	@$(DEMO) down
+
+.PHONY: tool-helm
+tool-helm: $(call tool,helm)
+	@echo $(call tool,helm)
