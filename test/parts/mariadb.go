@@ -104,6 +104,16 @@ func (m *MariaDB) pickPort() error {
 	return err
 }
 
+// FreePort is a loopback port that nobody listened on a moment ago.
+func FreePort(tb testing.TB) int {
+	tb.Helper()
+	port, err := freePort()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return port
+}
+
 // freePort is a loopback port that nobody listened on a moment ago.
 func freePort() (int, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
