@@ -24,6 +24,7 @@ front() {
   port_free "${listen##*:}" || die "port ${listen##*:} is taken on 127.0.0.1: choose another one"
   setsid "$BIN/front" "$(<"$RUN/init.pid")" "$listen=$target" >>"$LOGS/front.log" 2>&1 </dev/null 9>&- &
   echo "$! $target" >"$RUN/fronts/$listen"
+  disown
   wait_for 5 front_listens "$listen" || {
     rm -f "$RUN/fronts/$listen"
     die "cannot listen on $listen: $(tail -n 1 "$LOGS/front.log")"

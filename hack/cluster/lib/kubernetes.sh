@@ -96,6 +96,7 @@ start_kubelet() {
 }
 
 write_kubelet_config() {
+  : >"$RUN/resolv.conf" # what CoreDNS gets: there is no name server outside
   cat >"$RUN/kubelet.yaml" <<EOF
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -109,7 +110,7 @@ failCgroupV1: false
 failSwapOn: false
 clusterDNS: [$DNS_IP]
 clusterDomain: cluster.local
-resolvConf: /run/resolv.conf
+resolvConf: $RUN/resolv.conf
 maxOpenFiles: $(ulimit -Hn | sed 's/unlimited/1000000/')
 maxPods: 250
 oomScoreAdj: 0
@@ -151,9 +152,17 @@ node_ready_since() {
 start_dns() {
   sed -e "s#@IMAGE@#$COREDNS_IMAGE#" -e "s#@IP@#$DNS_IP#" "$CLUSTER_HOME/manifests/coredns.yaml" |
     kubectl apply -f - >/dev/null
+  printf 'nameserver %s\noptions timeout:1 attempts:1\n' "$DNS_IP" | in_node tee /run/resolv.conf >/dev/null
 }
 
-dns_ready() { kubectl rollout status -n kube-system deployment/coredns --timeout=1s; }
+# dns_ready asks for a name: after a warm start the pod's state may be yesterday's.
+dns_ready() { in_node getent hosts kubernetes.default.svc.cluster.local; }
+
+# pods_renewed BOOT succeeds when no container claims to run since before BOOT.
+pods_renewed() {
+  kubectl get pods -A -o json |
+    jq -e --arg boot "$1" '[.items[].status.containerStatuses[]?.state.running.startedAt | select(. and . < $boot)] == []'
+}
 
 # namespace_usable NAMESPACE: pods are refused until the namespace's service account is there.
 namespace_usable() { kubectl get serviceaccount default -n "$1"; }

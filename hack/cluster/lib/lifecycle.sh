@@ -33,6 +33,8 @@ bring_up() {
   [[ -e $STATE/warm ]] || forget
   link_binaries
   pki_create
+  choose_ports
+  save_settings
   node_launch
   stage "$began" "namespaces, network"
   start_everything "$began"
@@ -40,20 +42,29 @@ bring_up() {
   trap - EXIT INT TERM HUP
 }
 
+# give_up leaves a first start that was interrupted without a trace, and a failed one with its logs.
 give_up() {
   local status=$?
   trap - EXIT INT TERM HUP
-  say "Not up: stopping what had started. The logs stay in $LOGS."
   kill %% 2>/dev/null || true
-  node_end KILL
+  if ((status == 130)) && [[ ! -e $STATE/warm ]]; then
+    say "Interrupted: removing what had started."
+    node_end KILL
+    forget
+    leave
+  else
+    say "Not up: stopping what had started. The logs stay in $LOGS."
+    node_end KILL
+  fi
   exit "$status"
 }
 
 stage() { say "$(awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN {printf "%6.1f s", b - a}')  ${*:2}"; }
 
 start_everything() {
-  local began=$1 parts lease
-  parts_start &
+  local began=$1 parts lease boot
+  boot=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+  parts_start 2>"$LOGS/parts.log" &
   parts=$!
   start_etcd
   start_apiserver
@@ -69,22 +80,29 @@ start_everything() {
   start_dns
   wait_for 60 node_ready_since "$lease" || die "the node does not get ready; $LOGS/kubelet.log says: $(tail -n 2 "$LOGS/kubelet.log")"
   stage "$began" "node"
-  wait "$parts" || die "a part did not start, see above"
+  wait "$parts" || die "$(sed -n 's/^cluster: //p' "$LOGS/parts.log")"
   stage "$began" "$FLEET_PARTS"
   wait_for 60 namespace_usable default || die "no default service account; see $LOGS/kube-controller-manager.log"
   wait_for 60 dns_ready || die "CoreDNS does not get ready: kubectl --kubeconfig $KUBECONFIG_HOST describe pods -n kube-system"
   stage "$began" "DNS"
+  wait_for 60 pods_renewed "$boot" || say "Some pods of the last time have not started again: see the status."
 }
 
-# open_fronts makes the two ways in that everybody needs, on ports of the user's or free ones.
-open_fronts() {
+# choose_ports takes the user's ports for the ways in from the host, or free ones.
+choose_ports() {
   local api consul
+  mkdir -p "$RUN"
   api=$(free_port FLEET_API_PORT 16443)
   consul=$(free_port FLEET_CONSUL_PORT 18500)
   printf 'api %s\nconsul %s\n' "$api" "$consul" >"$RUN/ports"
-  front "127.0.0.1:$api" "$NODE_IP:6443"
-  [[ " $FLEET_PARTS " != *" consul "* ]] || front "127.0.0.1:$consul" "$(consul_address)"
-  (umask 077 && kubeconfig_for admin "https://127.0.0.1:$api" >"$KUBECONFIG_HOST.new")
+}
+
+open_fronts() {
+  local api
+  api=127.0.0.1:$(port_of api)
+  front "$api" "$NODE_IP:6443"
+  [[ " $FLEET_PARTS " != *" consul "* ]] || front "127.0.0.1:$(port_of consul)" "$(consul_address)"
+  (umask 077 && kubeconfig_for admin "https://$api" >"$KUBECONFIG_HOST.new")
   mv "$KUBECONFIG_HOST.new" "$KUBECONFIG_HOST"
 }
 
@@ -92,10 +110,13 @@ port_of() { awk -v n="$1" '$1 == n {print $2}' "$RUN/ports"; }
 
 # down [--keep]
 down() {
-  [[ -e $STATE/.movie-fleet-cluster ]] || { say "There is no cluster in $STATE."; rm -f "$STATE/.lock"; rmdir "$STATE" 2>/dev/null || true; return 0; }
-  require_root down
+  if [[ ! -e $STATE/.movie-fleet-cluster ]]; then
+    leave
+    say "There is no cluster in $STATE."
+    return 0
+  fi
   case ${1:-} in
-    "") node_end KILL && forget && leave ;;
+    "") node_end KILL && forget && leave && say "The cluster is gone. Built programs stay in $FLEET_CACHE." ;;
     --keep) node_end TERM && say "Stopped. Data, images and credentials stay in $STATE." ;;
     *) die "down: unknown option $1, only --keep" ;;
   esac
@@ -103,11 +124,11 @@ down() {
 
 # forget removes everything that a cluster wrote, and nothing else.
 forget() {
-  rm -rf "$RUN" "$LOGS" "$DATA" "$BIN" "$PKI" "$STATE/credentials" "$STATE/warm" "$KUBECONFIG_HOST" "$KUBECONFIG_HOST.new"
+  rm -rf "$RUN" "$LOGS" "$DATA" "$BIN" "$PKI" "$STATE/credentials" "$STATE/warm" "$STATE/settings" \
+    "$KUBECONFIG_HOST" "$KUBECONFIG_HOST.new"
 }
 
 leave() {
   rm -f "$STATE/.movie-fleet-cluster" "$STATE/.lock"
   rmdir "$STATE" 2>/dev/null || true
-  say "The cluster is gone. Built programs stay in $FLEET_CACHE."
 }

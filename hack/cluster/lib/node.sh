@@ -15,6 +15,7 @@ node_launch() {
   export RUN LOGS DATA CLUSTER CLUSTER_HOME NODE NODE_IP SERVICE_CIDR
   setsid "$CLUSTER_HOME/node/launch.sh" >"$LOGS/node.log" 2>&1 </dev/null 9>&- &
   echo $! >"$RUN/unshare.pid"
+  disown
   wait_for 10 node_booted_or_ended
   [[ -e $RUN/booted ]] || die "the node did not boot; $LOGS/node.log says: $(tail -n 3 "$LOGS/node.log")"
   # The node's first process has another id in here than in there: it is unshare's only child.

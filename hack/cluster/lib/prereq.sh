@@ -100,8 +100,6 @@ require_to_build() {
 }
 
 require_to_run() {
-  require_linux
-  require_root up
   require_packages
   require_memory
   require_state_directory

@@ -20,6 +20,16 @@ POD_CIDR=10.88.0.0/16
 SERVICE_CIDR=10.96.0.0/16
 DNS_IP=10.96.0.10
 
-# The parts that run beside Kubernetes, and the services that get a database of their own.
-FLEET_PARTS=${FLEET_PARTS:-mariadb consul}
+# The parts that run beside Kubernetes, and the services that get a database of their own. A cluster
+# remembers what it was started with.
+if [[ -r $STATE/settings ]]; then
+  # shellcheck source=/dev/null
+  . "$STATE/settings"
+fi
+FLEET_PARTS=${FLEET_PARTS-mariadb consul}
 FLEET_DATABASES=${FLEET_DATABASES:-metadata rating}
+
+save_settings() {
+  printf "%s=\${%s-'%s'}\n" FLEET_PARTS FLEET_PARTS "$FLEET_PARTS" \
+    FLEET_DATABASES FLEET_DATABASES "$FLEET_DATABASES" >"$STATE/settings"
+}

@@ -4,22 +4,20 @@
 status() {
   node_alive || { say "No cluster is up in $STATE: run 'make cluster-up'."; return 1; }
   api_ready 2>/dev/null || die "the cluster is up but its API server does not answer: run 'make cluster-up', it starts it again"
-  {
-    kubectl get nodes --no-headers | awk '{printf "node         %-18s %s, Kubernetes %s\n", $1, $2, $NF}'
-    printf '%-12s %-18s %s\n' pods "$(pods_ready)" "$(pods_trouble)"
-    parts_status
-    printf '%-12s %s\n' "Consul page" "http://127.0.0.1:$(port_of consul)/ui"
-    printf '\nexport KUBECONFIG=%s\n' "$KUBECONFIG_HOST"
-    type -P kubectl >/dev/null || echo "export PATH=\$PATH:$BIN   # has kubectl"
-  }
+  kubectl get nodes --no-headers | awk '{printf "node         %-18s %s, Kubernetes %s\n", $1, $2, $NF}'
+  printf '%-12s %-18s %s\n' pods "$(pods_ready)" "$(pods_trouble)"
+  parts_status
+  [[ " $FLEET_PARTS " != *" consul "* ]] || printf '%-12s %s\n' "Consul page" "http://127.0.0.1:$(port_of consul)/ui"
+  printf '\nexport KUBECONFIG=%s\n' "$KUBECONFIG_HOST"
+  type -P kubectl >/dev/null || echo "export PATH=\$PATH:$BIN   # has kubectl"
 }
 
 pods_ready() {
   kubectl get pods -A --no-headers 2>/dev/null |
-    awk '{split($3, r, "/"); if ($4 == "Completed") next; n++; if (r[1] == r[2]) ok++} END {printf "%d of %d ready", ok, n}'
+  awk '{split($3, r, "/"); if ($4 == "Completed") next; n++; if (r[1] == r[2]) ok++} END {printf "%d of %d ready", ok, n}'
 }
 
 pods_trouble() {
   kubectl get pods -A --no-headers 2>/dev/null |
-    awk '{split($3, r, "/"); if (r[1] != r[2] && $4 != "Completed") printf "%s%s/%s %s", s, $1, $2, $4; s = ", "}'
+  awk '{split($3, r, "/"); if (r[1] != r[2] && $4 != "Completed") printf "%s%s/%s %s", s, $1, $2, $4; s = ", "}'
 }
