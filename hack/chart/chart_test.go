@@ -83,6 +83,7 @@ func TestChartRefusesBadValues(t *testing.T) {
 		"one namespace twice":         {"watchNamespaces={a,a}", "at '/watchNamespaces'"},
 		"the port of the probes":      {"metrics.port=8081", "at '/metrics/port'"},
 		"a port that needs root":      {"metrics.port=443", "at '/metrics/port'"},
+		"a certificate without HTTPS": {"metrics.certSecret=x", "at '/metrics/secure'"},
 		"an unknown log level":        {"log.level=loud", "at '/log/level'"},
 		"yes instead of true":         {"crds.keep=yes", "at '/crds/keep'"},
 		"annotations that are a list": {"podAnnotations={a,b}", "at '/podAnnotations'"},
