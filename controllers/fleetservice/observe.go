@@ -184,53 +184,6 @@ func requests(d *appsv1.Deployment) corev1.ResourceList {
 	return sum
 }
 
-// observeMigration tells how far the migration for the revision on trial is, or for the desired one before it is on
-// trial. Only a new image can bring migrations.
-func (r *Reconciler) observeMigration(ctx context.Context, s *scope) (plan.Migration, error) {
-	trial := s.observation.State.Canary
-	if trial.Hash == "" {
-		trial = s.observation.Desired
-	}
-	if s.fs.Spec.Migrations == nil || trial.Hash == "" || s.observation.State.Stable.Image == trial.Image {
-		return plan.Migration{}, nil
-	}
-	job := s.jobs[trial.Hash]
-	if job == nil {
-		return plan.Migration{Phase: plan.MigrationMissing, Message: "the Job is about to start"}, nil
-	}
-	for _, c := range job.Status.Conditions {
-		if c.Status != corev1.ConditionTrue {
-			continue
-		}
-		switch c.Type {
-		case batchv1.JobComplete:
-			return plan.Migration{Phase: plan.MigrationDone}, nil
-		case batchv1.JobFailed:
-			words, err := r.lastWords(ctx, s, job)
-			return plan.Migration{Phase: plan.MigrationFailed, Message: fmt.Sprintf("migration Job %s failed: %s. Nothing was switched; the image's migrations must be mended", job.Name, words)}, err
-		}
-	}
-	age := s.observation.Now.Sub(job.CreationTimestamp.Time).Round(time.Second)
-	return plan.Migration{Phase: plan.MigrationRunning, Message: fmt.Sprintf("Job %s runs for %s; see kubectl logs -n %s job/%s", job.Name, age, job.Namespace, job.Name)}, nil
-}
-
-// lastWords are the last log lines of a failed Job's pod; its container keeps them in its status.
-func (r *Reconciler) lastWords(ctx context.Context, s *scope, job *batchv1.Job) (string, error) {
-	var pods corev1.PodList
-	if err := r.client.List(ctx, &pods, client.InNamespace(s.fs.Namespace), client.MatchingLabels(render.MigrationPods(s.fs.Name))); err != nil {
-		return "", fmt.Errorf("list migration pods: %w", err)
-	}
-	for i := range pods.Items {
-		p := &pods.Items[i]
-		for _, c := range p.Status.ContainerStatuses {
-			if t := c.State.Terminated; t != nil && t.ExitCode != 0 && metav1.IsControlledBy(p, job) {
-				return signals.LastLine(t.Message), nil
-			}
-		}
-	}
-	return "see kubectl logs job/" + job.Name, nil
-}
-
 // observeTraffic asks where callers are sent. Consul that does not answer is no error: traffic stays where it is.
 func (r *Reconciler) observeTraffic(ctx context.Context, s *scope) (plan.Traffic, error) {
 	through, err := r.selected(ctx, s)
