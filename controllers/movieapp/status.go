@@ -63,6 +63,9 @@ func ready(p plan) metav1.Condition {
 		status = metav1.ConditionUnknown
 	}
 	message := first.name + ": " + first.message
+	if first.reason == v1alpha1.ReasonSharedDatabase {
+		message = first.message // it names two services itself
+	}
 	var others []string
 	for j, st := range p.steps {
 		if j != i && !st.settled {

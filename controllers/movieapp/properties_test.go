@@ -1,0 +1,80 @@
+package movieapp
+
+import (
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"movieexample.com/fleet/api/v1alpha1"
+)
+
+// TestReleaseOrderHolds: whatever the user changes and however services fare, a service never gets a release before
+// all it depends on are Ready with theirs, scaling is never held, and when all serve the release is complete.
+func TestReleaseOrderHolds(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(t)
+		w.reconcile()
+		w.serve("metadata", "rating", "movie")
+		w.reconcile()
+		for i := range rapid.IntRange(1, 12).Draw(rt, "steps") {
+			before := w.live["movies-movie"].Annotations[v1alpha1.AnnotationReleased]
+			w.disturb(rt, i)
+			ready := w.current("metadata") && w.current("rating")
+			w.reconcile()
+			movie := w.live["movies-movie"]
+			if movie.Annotations[v1alpha1.AnnotationReleased] != before && !ready {
+				rt.Fatalf("movie got a release while what it depends on was not Ready with its own:\n%s", w.story.String())
+			}
+			if got, want := *movie.Spec.Replicas, *w.app.Spec.Services["movie"].Replicas; got != want {
+				rt.Fatalf("movie has %d replicas, want %d at once:\n%s", got, want, w.story.String())
+			}
+		}
+		for range 3 {
+			w.serve("metadata", "rating", "movie")
+			w.reconcile()
+		}
+		for _, name := range []string{"metadata", "rating", "movie"} {
+			want := "localhost/fleet/" + name + ":" + w.app.Spec.Image.Tag
+			if got := w.live["movies-"+name].Spec.Image; got != want {
+				rt.Fatalf("in the end %s has image %s, want %s:\n%s", name, got, want, w.story.String())
+			}
+		}
+		if w.app.Status.Phase != phaseServing {
+			rt.Fatalf("in the end the phase is %s, want Serving:\n%s", w.app.Status.Phase, w.story.String())
+		}
+	})
+}
+
+// disturb lets one thing happen that a user or a service may do at any time.
+func (w *world) disturb(rt *rapid.T, i int) {
+	name := rapid.SampledFrom([]string{"metadata", "rating", "movie"}).Draw(rt, "service")
+	switch rapid.SampledFrom([]string{"tag", "scale", "serve", "stick", "move"}).Draw(rt, "event") {
+	case "tag":
+		w.change("a new tag", func(s *v1alpha1.MovieAppSpec) { s.Image.Tag = fmt.Sprintf("v%d", i+2) })
+	case "scale":
+		w.change("scales "+name, setReplicas(name, rapid.Int32Range(0, 9).Draw(rt, "replicas")))
+	case "serve":
+		w.serve(name)
+	case "stick":
+		w.becomes(name, "TakenBack", true, "taken back")
+	case "move":
+		w.becomes(name, "Updating", false, "starts")
+	}
+}
+
+// current is true when a service is Ready with the release that the spec asks for now.
+func (w *world) current(name string) bool {
+	services, err := resolve(w.app)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	fs := w.live["movies-"+name]
+	for _, s := range services {
+		if s.name == name {
+			c := current(fs, v1alpha1.ConditionReady)
+			return fs.Annotations[v1alpha1.AnnotationReleased] == release(s.spec) && c != nil && c.Status == "True"
+		}
+	}
+	return false
+}

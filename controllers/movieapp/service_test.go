@@ -1,0 +1,137 @@
+package movieapp
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	"movieexample.com/fleet/api/v1alpha1"
+)
+
+// TestResolveSample shows what the sample MovieApp becomes.
+func TestResolveSample(t *testing.T) {
+	services, err := resolve(sample(t))
+	if err != nil {
+		t.Fatalf("resolve = error %v, want none", err)
+	}
+	golden(t, "sample.yaml", specs(t, services))
+}
+
+// specs is what services are to be, one YAML document each.
+func specs(t *testing.T, services []service) string {
+	t.Helper()
+	var out strings.Builder
+	for _, s := range services {
+		raw, err := yaml.Marshal(map[string]any{"name": s.fleetService, "spec": s.spec})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.WriteString("---\n" + string(raw))
+	}
+	return out.String()
+}
+
+// TestResolve looks at one part of one service for each rule of merging.
+func TestResolve(t *testing.T) {
+	const head = `
+metadata: {name: movies}
+spec:
+  image: {registry: r, tag: v1}
+  bindings: {consul: {secretRef: {name: shared}}}
+  ownership: {accountable: boss, support: "#help"}
+  rollout: {startDeadline: 60s, revisionHistoryLimit: 3}
+  services:
+`
+	config := func(s *v1alpha1.FleetServiceSpec) string {
+		if s.Config == nil {
+			return ""
+		}
+		return string(s.Config.Raw)
+	}
+	for name, tc := range map[string]struct {
+		services, of string
+		get          func(*v1alpha1.FleetServiceSpec) string
+		want         string
+	}{
+		"image":                             {`{movie: {}}`, "movie", func(s *v1alpha1.FleetServiceSpec) string { return s.Image }, "r/movie:v1"},
+		"image with a tag of its own":       {`{movie: {image: {tag: v2}}}`, "movie", func(s *v1alpha1.FleetServiceSpec) string { return s.Image }, "r/movie:v2"},
+		"image by digest":                   {`{movie: {image: {registry: q, name: m, digest: "sha256:1"}}}`, "movie", func(s *v1alpha1.FleetServiceSpec) string { return s.Image }, "q/m@sha256:1"},
+		"preset's ports, one replaced":      {`{movie: {ports: {http: 9000}}}`, "movie", func(s *v1alpha1.FleetServiceSpec) string { return text(s.Ports) }, "admin: 8093\ngrpc: 8083\nhttp: 9000\n"},
+		"no preset, no ports":               {`{search: {}}`, "search", func(s *v1alpha1.FleetServiceSpec) string { return text(s.Ports) }, "null\n"},
+		"consul from the application":       {`{movie: {}}`, "movie", func(s *v1alpha1.FleetServiceSpec) string { return text(s.Bindings) }, "consul:\n  secretRef:\n    name: shared\n"},
+		"consul of its own":                 {`{movie: {bindings: {consul: {secretRef: {name: own}}}}}`, "movie", func(s *v1alpha1.FleetServiceSpec) string { return text(s.Bindings) }, "consul:\n  secretRef:\n    name: own\n"},
+		"ownership field by field":          {`{movie: {ownership: {accountable: me}}}`, "movie", func(s *v1alpha1.FleetServiceSpec) string { return text(s.Ownership) }, "accountable: me\nsupport: '#help'\n"},
+		"rollout field by field":            {`{movie: {rollout: {startDeadline: 2m}}}`, "movie", func(s *v1alpha1.FleetServiceSpec) string { return text(s.Rollout) }, "revisionHistoryLimit: 3\nstartDeadline: 2m0s\n"},
+		"memory needs no migrations":        {`{rating: {storage: Memory}}`, "rating", func(s *v1alpha1.FleetServiceSpec) string { return string(s.Storage) + text(s.Migrations) }, "Memorynull\n"},
+		"movie without the others":          {`{movie: {}}`, "movie", config, ""},
+		"upstreams in Consul":               {`{movie: {}, rating: {consulName: stars}}`, "movie", config, `{"upstreams":{"rating":{"target":"consul:///stars"}}}`},
+		"upstreams by DNS":                  {`{movie: {}, rating: {bindings: {consul: {secretRef: {name: other}}}}}`, "movie", config, `{"upstreams":{"rating":{"target":"dns:///movies-rating.cinema.svc:8082"}}}`},
+		"user's config over upstreams":      {`{movie: {config: {big: 12345678901234567890, upstreams: {rating: {target: "static:///x", timeout: 1s}}}}, rating: {}}`, "movie", config, `{"big":12345678901234567890,"upstreams":{"rating":{"target":"static:///x","timeout":"1s"}}}`},
+		"dependsOn emptied":                 {`{movie: {dependsOn: []}, rating: {}}`, "movie", config, ""},
+		"a service of one's own has them":   {`{search: {dependsOn: [movie]}, movie: {}}`, "search", config, `{"upstreams":{"movie":{"target":"consul:///cinema-movies-movie"}}}`},
+		"replicas left out stay left out":   {`{movie: {}}`, "movie", func(s *v1alpha1.FleetServiceSpec) string { return text(s.Replicas) }, "null\n"},
+		"deletionPolicy is not handed down": {`{movie: {}}`, "movie", func(s *v1alpha1.FleetServiceSpec) string { return string(s.DeletionPolicy) }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			services, err := resolve(read(t, head+"    "+tc.services))
+			if err != nil {
+				t.Fatalf("resolve = error %v, want none", err)
+			}
+			i := slices.IndexFunc(services, func(s service) bool { return s.name == tc.of })
+			if i < 0 {
+				t.Fatalf("resolve = no service %s", tc.of)
+			}
+			if diff := cmp.Diff(tc.want, tc.get(&services[i].spec)); diff != "" {
+				t.Errorf("%s of %s (-want +got):\n%s", name, tc.of, diff)
+			}
+		})
+	}
+}
+
+func text(v any) string {
+	raw, err := yaml.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(raw)
+}
+
+// TestDatabaseOnlyWhereNeeded: credentials of a database given to the whole application reach only services that use it.
+func TestDatabaseOnlyWhereNeeded(t *testing.T) {
+	services, err := resolve(read(t, `
+metadata: {name: movies}
+spec:
+  image: {registry: r, tag: v1}
+  bindings: {mysql: {secretRef: {name: db}}}
+  services: {movie: {}, rating: {}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range services {
+		if got, want := s.spec.Bindings != nil, s.name == "rating"; got != want {
+			t.Errorf("%s has the database's binding = %v, want %v", s.name, got, want)
+		}
+	}
+}
+
+func TestResolveMistakes(t *testing.T) {
+	for name, tc := range map[string]struct{ services, want string }{
+		"circle of two":        {`{a: {dependsOn: [b]}, b: {dependsOn: [a]}}`, "spec.services: dependsOn goes in a circle: a → b → a. Remove one of these dependencies"},
+		"circle behind others": {`{z: {}, m: {dependsOn: [a, z]}, a: {dependsOn: [b]}, b: {dependsOn: [c]}, c: {dependsOn: [a]}}`, "dependsOn goes in a circle: a → b → c → a."},
+		"port of the preset":   {`{movie: {ports: {grpc: 8183}}}`, "spec.services.movie.ports: grpc 8183, http 8183 and admin 8093 must be three different ports"},
+		"one Consul name":      {`{a: {consulName: x}, b: {consulName: x}}`, "spec.services.b.consulName: x is the name of a in Consul already"},
+		"name of a canary":     {`{rating: {}, rating-canary: {}}`, "spec.services.rating-canary: the name is needed for the Service object movies-rating-canary of rating"},
+		"config too large":     {`{a: {config: {x: "` + strings.Repeat("x", 200<<10) + `"}}}`, "spec.services.a is too large: config, env and podOverrides together have 200 KiB, at most 192 are possible"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := resolve(read(t, "{metadata: {name: movies}, spec: {image: {registry: r, tag: v1}, services: "+tc.services+"}}"))
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("resolve = error %v, want one that says %q", err, tc.want)
+			}
+		})
+	}
+}
