@@ -25,15 +25,20 @@ const propagationSeconds = 2
 // Config is the file that a service reads: the user's config and what the operator knows.
 // The error is about a key that the operator writes itself.
 func Config(fs *v1alpha1.FleetService) (string, error) {
-	config := map[string]any{}
+	var config map[string]any
 	if raw := fs.Spec.Config; raw != nil && len(bytes.TrimSpace(raw.Raw)) > 0 {
-		if err := json.Unmarshal(raw.Raw, &config); err != nil {
+		decoder := json.NewDecoder(bytes.NewReader(raw.Raw))
+		decoder.UseNumber() // a large number must stay what it is
+		if err := decoder.Decode(&config); err != nil {
 			return "", fmt.Errorf("spec.config must be an object with keys and values: %w", err)
 		}
 	}
-	for key, field := range reserved {
+	if config == nil {
+		config = map[string]any{}
+	}
+	for _, key := range sortedKeys(reserved) {
 		if _, set := config[key]; set {
-			return "", fmt.Errorf("spec.config.%s is written by the operator: set %s instead", key, field)
+			return "", fmt.Errorf("spec.config.%s is written by the operator: set %s instead", key, reserved[key])
 		}
 	}
 	ports := revision.Ports(&fs.Spec)

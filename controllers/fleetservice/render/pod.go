@@ -1,7 +1,9 @@
 package render
 
 import (
+	"maps"
 	"path"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -72,13 +74,18 @@ func probe(path string, period, failures int32) *corev1.Probe {
 	}
 }
 
-func env(fs *v1alpha1.FleetService, hash string) []corev1.EnvVar {
-	vars := []corev1.EnvVar{
+// identity is the variables by which a service learns who it is.
+func identity(fs *v1alpha1.FleetService, hash string) []corev1.EnvVar {
+	return []corev1.EnvVar{
 		field("POD_NAME", "metadata.name"), field("POD_NAMESPACE", "metadata.namespace"),
 		field("POD_UID", "metadata.uid"), field("POD_IP", "status.podIP"),
 		{Name: "FLEET_APP", Value: AppName(fs)}, {Name: "FLEET_SERVICE", Value: fs.Name}, {Name: "FLEET_REVISION", Value: hash},
 		{Name: "FLEET_CONFIG", Value: path.Join(configDir, configFile)}, {Name: "SERVICE_BINDING_ROOT", Value: bindingRoot},
 	}
+}
+
+func env(fs *v1alpha1.FleetService, hash string) []corev1.EnvVar {
+	vars := identity(fs, hash)
 	for _, e := range fs.Spec.Env {
 		v := corev1.EnvVar{Name: e.Name, Value: e.Value}
 		if ref := e.SecretKeyRef; ref != nil {
@@ -104,13 +111,14 @@ func mounts(fs *v1alpha1.FleetService, hash string) ([]corev1.Volume, []corev1.V
 		{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr.To(resource.MustParse("64Mi"))}}},
 	}
 	mounts := []corev1.VolumeMount{{Name: "config", MountPath: configDir, ReadOnly: true}, {Name: "tmp", MountPath: "/tmp"}}
-	for name, secret := range bindingSecrets(fs) {
+	secrets := bindingSecrets(fs)
+	for _, name := range sortedKeys(secrets) {
+		secret := secrets[name]
 		volumes = append(volumes, corev1.Volume{Name: "binding-" + name, VolumeSource: corev1.VolumeSource{
 			Secret: &corev1.SecretVolumeSource{SecretName: secret, DefaultMode: ptr.To[int32](0o440)},
 		}})
 		mounts = append(mounts, corev1.VolumeMount{Name: "binding-" + name, MountPath: path.Join(bindingRoot, name), ReadOnly: true})
 	}
-	sortByName(volumes, mounts)
 	return volumes, mounts
 }
 
@@ -126,6 +134,9 @@ func bindingSecrets(fs *v1alpha1.FleetService) map[string]string {
 	}
 	return secrets
 }
+
+// sortedKeys makes what is rendered from a map, and what is said about it, the same each time.
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
 
 // spread asks for pods on different nodes and zones, and does not insist.
 func spread(fs *v1alpha1.FleetService, hash string) []corev1.TopologySpreadConstraint {
