@@ -71,6 +71,14 @@ type Shutdown struct {
 	Deadline    time.Duration `config:"deadline" help:"longest wait for calls in flight"`
 }
 
+// Values of Storage.Kind and Discovery.Kind.
+const (
+	MySQL  = "mysql"
+	Memory = "memory"
+	None   = "none"
+	Consul = "consul"
+)
+
 // Storage says where records are kept.
 type Storage struct {
 	Kind string `config:"kind" enum:"mysql,memory" help:"where records are kept; mysql needs the binding mysql"`
@@ -92,7 +100,7 @@ func Defaults(port Port) Common {
 		Log:      Log{Level: "info", Format: "auto"},
 		Shutdown: Shutdown{Propagation: 2 * time.Second, Deadline: 8 * time.Second},
 	}
-	c.Discovery.Kind = "none"
+	c.Discovery.Kind = None
 	c.API.Port, c.Admin.Port, c.REST.Port = Shift(port)
 	return c
 }

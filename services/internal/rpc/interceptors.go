@@ -30,36 +30,37 @@ func announceRevision(revision string) grpc.UnaryServerInterceptor {
 // errInternal is all that a caller learns of a mistake of ours.
 var errInternal = status.Error(codes.Internal, "internal error; the service's log has the cause")
 
-// hideInternals lets through only errors that were made for callers, that is, gRPC statuses that the handler itself
-// returns. Everything else is logged, and the caller gets INTERNAL.
+// hideInternals lets through only errors that were made for callers, that is, what carries a gRPC status itself.
+// Everything else becomes INTERNAL. The cause of a mistake of ours is logged here, once.
 func hideInternals(log *slog.Logger) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		resp, err := handler(ctx, req)
-		switch {
-		case err == nil:
+		if err == nil {
 			return resp, nil
-		case isStatus(err):
-			return nil, err
-		case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-			return nil, status.FromContextError(ctxCause(err)).Err()
 		}
-		log.ErrorContext(ctx, "A call failed", telemetry.KeyMethod, info.FullMethod, telemetry.KeyError, err)
-		return nil, errInternal
+		shown := public(err)
+		switch status.Code(shown) {
+		case codes.Internal, codes.Unknown, codes.DataLoss:
+			log.ErrorContext(ctx, "A call failed", telemetry.KeyMethod, info.FullMethod, telemetry.KeyError, err)
+		case codes.Unavailable:
+			log.DebugContext(ctx, "A call failed", telemetry.KeyMethod, info.FullMethod, telemetry.KeyError, err)
+		}
+		return nil, shown
 	}
 }
 
-// isStatus is true for a bare status only: a wrapped one carries text that was made for logs.
-func isStatus(err error) bool {
-	_, ok := err.(interface{ GRPCStatus() *status.Status }) //nolint:errorlint // on purpose, see above
-	return ok
-}
-
-// ctxCause is the context's own error, without the text around it.
-func ctxCause(err error) error {
-	if errors.Is(err, context.Canceled) {
-		return context.Canceled
+// public is the error as the caller sees it. A status that is wrapped was wrapped for logs.
+func public(err error) error {
+	if _, bare := err.(interface{ GRPCStatus() *status.Status }); bare { //nolint:errorlint // on purpose
+		return err
 	}
-	return context.DeadlineExceeded
+	switch {
+	case errors.Is(err, context.Canceled):
+		return status.FromContextError(context.Canceled).Err()
+	case errors.Is(err, context.DeadlineExceeded):
+		return status.FromContextError(context.DeadlineExceeded).Err()
+	}
+	return errInternal
 }
 
 // recoverPanic turns a panic of the handler into an error with the stack in it, which hideInternals logs as one line.

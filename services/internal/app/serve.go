@@ -1,0 +1,253 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+
+	"movieexample.com/fleet/services/internal/binding"
+	"movieexample.com/fleet/services/internal/config"
+	"movieexample.com/fleet/services/internal/discovery"
+	"movieexample.com/fleet/services/internal/discovery/consul"
+	"movieexample.com/fleet/services/internal/fault"
+	"movieexample.com/fleet/services/internal/lifecycle"
+	"movieexample.com/fleet/services/internal/rpc"
+	"movieexample.com/fleet/services/internal/telemetry"
+)
+
+// What the operator tells a pod about itself.
+const (
+	envRevision  = "FLEET_REVISION"
+	envApp       = "FLEET_APP"
+	envPodName   = "POD_NAME"
+	envNamespace = "POD_NAMESPACE"
+	envPodUID    = "POD_UID"
+	envPodIP     = "POD_IP"
+)
+
+const stopPart = 2 * time.Second // for a part whose stop should be immediate
+
+// server is a service while it is put together; each method of assemble fills in some of it.
+type server[C config.Settings] struct {
+	program Program[C]
+	config  C
+	proc    process
+	log     *slog.Logger
+
+	faults    fault.Switch
+	metrics   *prometheus.Registry
+	listeners map[string]net.Listener
+	registry  *consul.Registry // nil without Consul
+	clients   *rpc.Clients
+	service   Service
+
+	readiness *lifecycle.Readiness
+	grpc      *rpc.Server
+	rest      *rpc.REST
+	admin     *rpc.Admin
+	announcer *discovery.Announcer // nil without a registry
+}
+
+func serve[C config.Settings](ctx context.Context, p Program[C], loader *config.Loader[C], proc process) error {
+	c, log, err := prepare(p, loader, proc)
+	if err != nil {
+		return err
+	}
+	s := &server[C]{program: p, config: c, proc: proc, log: log}
+	if err := s.assemble(ctx); err != nil {
+		return errors.Join(err, s.release())
+	}
+	runner := lifecycle.NewRunner(ctx, log)
+	s.start(runner)
+	s.stopInOrder(runner)
+	s.announceStart(ctx)
+	return runner.Run(ctx, proc.signals)
+}
+
+// assemble makes all parts; none of them runs yet.
+func (s *server[C]) assemble(ctx context.Context) error {
+	var err error
+	if s.faults, err = fault.FromEnv(s.proc.lookupEnv); err != nil {
+		return mistake(err)
+	}
+	s.metrics = telemetry.NewRegistry(s.program.Name, Version, s.proc.env(envRevision))
+	if err := s.listen(ctx); err != nil {
+		return err
+	}
+	s.connect()
+	if s.service, err = s.program.Build(ctx, Env[C]{Config: s.config, Log: s.log, Metrics: s.metrics, Dial: s.dial}); err != nil {
+		return err
+	}
+	if s.faults.String() != "" {
+		s.service.Checks = append(s.service.Checks, lifecycle.Check{Name: "fault", Run: s.faults.Ready})
+	}
+	s.readiness = lifecycle.NewReadiness(s.log, s.service.Checks)
+	return s.servers(ctx)
+}
+
+// listen takes all ports first, so that a port in use is the first thing a person reads.
+func (s *server[C]) listen(ctx context.Context) error {
+	base := s.config.Base()
+	s.listeners = map[string]net.Listener{}
+	var errs []error
+	for path, port := range map[string]config.Port{"api.port": base.API.Port, "rest.port": base.REST.Port, "admin.port": base.Admin.Port} {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("", strconv.Itoa(int(port))))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s %d: %w; end the other program, or choose another with --%s or --port", path, port, err, path))
+			continue
+		}
+		s.listeners[path] = l
+	}
+	return errors.Join(errs...)
+}
+
+// connect makes the registry and the ways to other services.
+func (s *server[C]) connect() {
+	resolvers := discovery.NewResolver("static", discovery.Static{}, s.log)
+	if s.config.Base().Discovery.Kind != config.Consul {
+		s.clients = rpc.NewClients(s.metrics, resolvers)
+		return
+	}
+	s.registry = consul.New(func() (binding.Consul, error) {
+		dir, err := binding.Dir("consul")
+		if err != nil {
+			return binding.Consul{}, err
+		}
+		return binding.ReadConsul(dir)
+	})
+	s.clients = rpc.NewClients(s.metrics, resolvers, discovery.NewResolver("consul", s.registry, s.log))
+}
+
+func (s *server[C]) dial(name string, u config.Upstream) (grpc.ClientConnInterface, error) {
+	return s.clients.Dial(name, string(u.Target), u.Timeout)
+}
+
+func (s *server[C]) servers(ctx context.Context) error {
+	revision := s.proc.env(envRevision)
+	s.grpc = rpc.NewServer(rpc.ServerOptions{
+		Log: s.log, Metrics: s.metrics, Revision: revision, Reflection: s.config.Base().API.Reflection,
+		Innermost: []grpc.UnaryServerInterceptor{s.faults.Intercept},
+	})
+	s.service.RegisterGRPC(s.grpc)
+	s.grpc.Prepare()
+	var err error
+	if s.rest, err = rpc.NewREST(ctx, s.grpc, revision, s.service.RegisterREST...); err != nil {
+		return err
+	}
+	identity := rpc.Identity{Service: s.program.Name, Version: Version, Revision: revision}
+	s.admin = rpc.NewAdmin(s.metrics, identity, s.readiness.State)
+	s.readiness.OnChange(s.grpc.SetReady)
+	if s.registry != nil {
+		s.announcer = discovery.NewAnnouncer(s.registry, s.registeredName(), s.instance(), s.readiness.Ready, s.log)
+		s.readiness.OnChange(func(bool) { s.announcer.Wake() })
+	}
+	return nil
+}
+
+func (s *server[C]) registeredName() string {
+	return cmp.Or(s.config.Base().Discovery.Name, s.program.Name)
+}
+
+// instance is this process as the registry shows it. On a laptop there is no pod to name it.
+func (s *server[C]) instance() discovery.Instance {
+	port := port(s.listeners["api.port"])
+	host := cmp.Or(s.proc.env(envPodIP), "127.0.0.1")
+	name, err := os.Hostname()
+	if err != nil {
+		name = host
+	}
+	return discovery.Instance{
+		ID:        cmp.Or(s.proc.env(envPodName), fmt.Sprintf("%s-%s-%d", s.registeredName(), name, port)),
+		Host:      host,
+		Port:      port,
+		Revision:  s.proc.env(envRevision),
+		PodUID:    s.proc.env(envPodUID),
+		Namespace: s.proc.env(envNamespace),
+		App:       s.proc.env(envApp),
+	}
+}
+
+func port(l net.Listener) int {
+	return l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // listen makes TCP listeners only
+}
+
+// start begins with what a probe asks and ends with what brings calls in.
+func (s *server[C]) start(r *lifecycle.Runner) {
+	r.Go("admin server", s.admin.ServeOn(s.listeners["admin.port"]))
+	r.Go("gRPC server", s.grpc.ServeOn(s.listeners["api.port"]))
+	r.Go("gRPC server inside", s.grpc.ServeInside)
+	r.Go("REST server", s.rest.ServeOn(s.listeners["rest.port"]))
+	r.Go("readiness", s.readiness.Run)
+	r.Go("faults", s.faults.Run)
+	if s.announcer != nil {
+		r.Go("announcer", s.announcer.Run)
+	}
+}
+
+// stopInOrder lets no call be lost: first nobody is sent here any more, then callers get time to learn of it, then calls
+// in flight finish, and only then goes what they need. REST ends before gRPC because its requests pass through it.
+func (s *server[C]) stopInOrder(r *lifecycle.Runner) {
+	wait := s.config.Base().Shutdown
+	r.OnStop("readiness", stopPart, func(context.Context) error { s.readiness.Drain(); return nil })
+	if s.announcer != nil {
+		r.OnStop("registration", stopPart, s.announcer.Withdraw)
+	}
+	r.OnStop("propagation", wait.Propagation+stopPart, func(ctx context.Context) error {
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait.Propagation):
+		}
+		return nil
+	})
+	var drained time.Time // one deadline for REST and gRPC together
+	r.OnStop("REST server", wait.Deadline, func(ctx context.Context) error {
+		drained = time.Now().Add(wait.Deadline)
+		return s.rest.Stop(ctx)
+	})
+	r.OnStop("gRPC server", wait.Deadline, func(ctx context.Context) error {
+		ctx, cancel := context.WithDeadline(ctx, drained)
+		defer cancel()
+		return s.grpc.Stop(ctx)
+	})
+	r.OnStop("admin server", stopPart, s.admin.Stop)
+	r.OnStop("connections", stopPart, func(context.Context) error { return s.release() })
+}
+
+// release closes what is open whether or not the service ever ran.
+func (s *server[C]) release() error {
+	var errs []error
+	if s.clients != nil {
+		errs = append(errs, s.clients.Close())
+	}
+	if s.registry != nil {
+		s.registry.Close()
+	}
+	if s.service.Close != nil {
+		errs = append(errs, s.service.Close())
+	}
+	for _, l := range s.listeners {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *server[C]) announceStart(ctx context.Context) {
+	if s.faults.String() != "" {
+		s.log.WarnContext(ctx, "Faults are on: this instance misbehaves on purpose", "faults", s.faults.String())
+	}
+	s.log.InfoContext(ctx, "Serving",
+		"api", s.listeners["api.port"].Addr().String(),
+		"rest", s.listeners["rest.port"].Addr().String(),
+		"admin", s.listeners["admin.port"].Addr().String())
+}

@@ -1,0 +1,73 @@
+// Command metadata serves what is known about movies.
+package main
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"movieexample.com/fleet/services/internal/app"
+	"movieexample.com/fleet/services/internal/binding"
+	"movieexample.com/fleet/services/internal/config"
+	"movieexample.com/fleet/services/internal/lifecycle"
+	"movieexample.com/fleet/services/internal/rpc"
+	"movieexample.com/fleet/services/internal/storage"
+	"movieexample.com/fleet/services/metadata/internal/controller"
+	"movieexample.com/fleet/services/metadata/internal/handler"
+	"movieexample.com/fleet/services/metadata/internal/repository/memory"
+	"movieexample.com/fleet/services/metadata/internal/repository/mysql"
+	metadatav1 "movieexample.com/fleet/services/proto/metadata/v1"
+)
+
+const name = "metadata"
+
+type settings struct {
+	config.Common `config:",inline"`
+
+	Storage config.Storage `config:"storage"`
+}
+
+func main() {
+	os.Exit(app.Main(app.Program[settings]{
+		Name:     name,
+		Defaults: settings{Common: config.Defaults(8081), Storage: config.Storage{Kind: config.Memory}},
+		Build:    build,
+		Migrate:  migrate,
+	}))
+}
+
+func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
+	if env.Config.Storage.Kind == config.Memory {
+		return serve(memory.New()), nil
+	}
+	dir, err := binding.Dir("mysql")
+	if err != nil {
+		return app.Service{}, err
+	}
+	db, err := storage.Open(dir, env.Log)
+	if err != nil {
+		return app.Service{}, err
+	}
+	s := serve(mysql.New(db))
+	s.Checks = []lifecycle.Check{{Name: "database", Run: storage.Ready(db, name, mysql.LowestSchema)}}
+	s.Close = db.Close
+	return s, nil
+}
+
+func serve(repository controller.Repository) app.Service {
+	h := handler.New(controller.New(repository, time.Now))
+	return app.Service{
+		RegisterGRPC: func(r grpc.ServiceRegistrar) { metadatav1.RegisterMetadataServiceServer(r, h) },
+		RegisterREST: []rpc.RegisterREST{metadatav1.RegisterMetadataServiceHandler},
+	}
+}
+
+func migrate(ctx context.Context, env app.Env[settings]) error {
+	dir, err := binding.Dir("mysql")
+	if err != nil {
+		return err
+	}
+	return storage.Migrate(ctx, dir, mysql.Migrations(), env.Log)
+}

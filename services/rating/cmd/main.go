@@ -1,0 +1,78 @@
+// Command rating serves what people think of records.
+package main
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"movieexample.com/fleet/services/internal/app"
+	"movieexample.com/fleet/services/internal/binding"
+	"movieexample.com/fleet/services/internal/config"
+	"movieexample.com/fleet/services/internal/lifecycle"
+	"movieexample.com/fleet/services/internal/rpc"
+	"movieexample.com/fleet/services/internal/storage"
+	ratingv1 "movieexample.com/fleet/services/proto/rating/v1"
+	"movieexample.com/fleet/services/rating/internal/controller"
+	"movieexample.com/fleet/services/rating/internal/handler"
+	"movieexample.com/fleet/services/rating/internal/repository/memory"
+	"movieexample.com/fleet/services/rating/internal/repository/mysql"
+)
+
+const name = "rating"
+
+type settings struct {
+	config.Common `config:",inline"`
+
+	Storage     config.Storage `config:"storage"`
+	RecordTypes []string       `config:"recordTypes" help:"kinds of records that may be rated"`
+}
+
+func main() {
+	os.Exit(app.Main(app.Program[settings]{
+		Name: name,
+		Defaults: settings{
+			Common:      config.Defaults(8082),
+			Storage:     config.Storage{Kind: config.Memory},
+			RecordTypes: []string{"movie"},
+		},
+		Build:   build,
+		Migrate: migrate,
+	}))
+}
+
+func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
+	if env.Config.Storage.Kind == config.Memory {
+		return serve(env.Config, memory.New()), nil
+	}
+	dir, err := binding.Dir("mysql")
+	if err != nil {
+		return app.Service{}, err
+	}
+	db, err := storage.Open(dir, env.Log)
+	if err != nil {
+		return app.Service{}, err
+	}
+	s := serve(env.Config, mysql.New(db))
+	s.Checks = []lifecycle.Check{{Name: "database", Run: storage.Ready(db, name, mysql.LowestSchema)}}
+	s.Close = db.Close
+	return s, nil
+}
+
+func serve(c settings, repository controller.Repository) app.Service {
+	h := handler.New(controller.New(repository, c.RecordTypes, time.Now))
+	return app.Service{
+		RegisterGRPC: func(r grpc.ServiceRegistrar) { ratingv1.RegisterRatingServiceServer(r, h) },
+		RegisterREST: []rpc.RegisterREST{ratingv1.RegisterRatingServiceHandler},
+	}
+}
+
+func migrate(ctx context.Context, env app.Env[settings]) error {
+	dir, err := binding.Dir("mysql")
+	if err != nil {
+		return err
+	}
+	return storage.Migrate(ctx, dir, mysql.Migrations(), env.Log)
+}
