@@ -1,0 +1,192 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"movieexample.com/fleet/api/v1alpha1"
+)
+
+// TestFleet tells the life of one application: installed, read, changed under load, given bad releases, robbed of
+// its operator and its dependencies.
+func TestFleet(t *testing.T) {
+	f := newFleet(t, "movies")
+	begin := time.Now()
+	f.applyApp(sample(t, nil))
+	f.ready("movies", 3*time.Minute)
+	t.Logf("start to Ready: %s", time.Since(begin).Round(100*time.Millisecond))
+
+	for _, story := range []struct {
+		name string
+		tell func(*fleet)
+	}{
+		{"read and write", readAndWrite},
+		{"kubectl tells the state", kubectlTells},
+		{"a version change loses no request", loseNothing},
+		{"a crash loop is taken back", crashLoop},
+		{"an image that does not exist is taken back", imageMissing},
+		{"a release that is never ready is taken back", neverReady},
+		{"hand edits are undone", handEdits},
+		{"scale", scale},
+		{"a Secret without a key", secretWithoutKey},
+		{"the database goes away", databaseAway},
+		{"Consul goes away and comes back empty", consulAway},
+		{"the operator is killed during a change under load", operatorKilled},
+		{"nothing is written when nothing changes", idle},
+		{"deleted in order", deleted},
+	} {
+		if !t.Run(story.name, func(t *testing.T) { story.tell(f.in(t)) }) {
+			t.FailNow()
+		}
+	}
+}
+
+func readAndWrite(f *fleet) {
+	f.front(0, "movies-metadata", 8081)
+	f.front(1, "movies-rating", 8082)
+	f.front(2, "movies-movie", 8083)
+	f.front(3, "movies-movie", 8183)
+	out := must(f.t, "go", "run", "./hack/seed", "--metadata", address(0), "--rating", address(1), "--movie", address(2))
+	if want := `"seven-samurai": Seven Samurai (Akira Kurosawa, 1954), rated 5.00 by 3`; !strings.Contains(out, want) {
+		f.t.Errorf("seed printed %q, want %q", out, want)
+	}
+	rest := must(f.t, "curl", "-sS", "--max-time", "10", "http://"+address(3)+"/v1/movies/alien")
+	if !strings.Contains(rest, `"title":"Alien"`) && !strings.Contains(rest, `"title": "Alien"`) {
+		f.t.Errorf("GET /v1/movies/alien = %s, want the movie Alien", rest)
+	}
+}
+
+func address(i int) string { return fmt.Sprintf("127.0.0.1:%d", 28081+i) }
+
+// front makes a Service object reachable on this machine.
+func (f *fleet) front(i int, service string, port int) {
+	f.t.Helper()
+	must(f.t, "hack/cluster/cluster", "front", address(i), fmt.Sprintf("%s/%s:%d", f.namespace, service, port))
+}
+
+func kubectlTells(f *fleet) {
+	f.kubectl("wait", "--for=condition=Ready", "movieapp/movies", "--timeout=10s")
+	table := f.kubectl("get", "movieapps,fleetservices")
+	for _, want := range []string{"PHASE", "Serving", "3/3", "movies-rating", "2/2"} {
+		if !strings.Contains(table, want) {
+			f.t.Errorf("kubectl get movieapps,fleetservices does not show %q:\n%s", want, table)
+		}
+	}
+	explained := f.kubectl("explain", "movieapp.spec")
+	for _, want := range []string{"services", "bindings", "ownership", "image says where the images come from"} {
+		if !strings.Contains(explained, want) {
+			f.t.Errorf("kubectl explain movieapp.spec does not tell %q:\n%s", want, explained)
+		}
+	}
+}
+
+// loseNothing rolls v2 out under 200 requests a second through Consul and as many through the Service object.
+func loseNothing(f *fleet) {
+	loads := []*load{f.startLoad("load-consul", "consul", 45), f.startLoad("load-service", "service", 45)}
+	f.release("movies", "v2")
+	f.ready("movies", 3*time.Minute)
+	for _, l := range loads {
+		l.noneFailed(2)
+	}
+	for _, s := range []string{"movies-metadata", "movies-rating", "movies-movie"} {
+		fs := f.service(s)
+		if !strings.HasSuffix(fs.Status.Stable.Image, ":v2") || fs.Status.Previous != nil || fs.Status.Canary != nil {
+			f.t.Errorf("%s: stable %+v, canary %v, previous %v; want v2 alone", s, fs.Status.Stable, fs.Status.Canary, fs.Status.Previous)
+		}
+	}
+	if n := strings.Count(f.kubectl("get", "deployments", "-o", "name"), "\n"); n != 3 {
+		f.t.Errorf("%d Deployments are left, want 3:\n%s", n, f.kubectl("get", "deployments"))
+	}
+}
+
+func scale(f *fleet) {
+	f.kubectl("patch", "movieapp", "movies", "--type=merge", "-p", `{"spec":{"services":{"rating":{"replicas":3}}}}`)
+	f.ready("movies", time.Minute)
+	if fs := f.service("movies-rating"); fs.Status.Replicas != 3 || fs.Status.Ready != "3/3" {
+		f.t.Errorf("after a scale-up: status.replicas = %d, ready = %q; want 3 and 3/3", fs.Status.Replicas, fs.Status.Ready)
+	}
+	f.kubectl("patch", "movieapp", "movies", "--type=merge", "-p", `{"spec":{"services":{"rating":{"replicas":2}}}}`)
+	f.ready("movies", time.Minute)
+}
+
+// idle asserts that no object of ours changes in half a minute without a cause.
+func idle(f *fleet) {
+	versions := func() string {
+		return f.kubectl("get", "movieapps,fleetservices,deployments,services,configmaps,serviceaccounts,pdb,controllerrevisions,jobs",
+			"-o", `jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.resourceVersion}{"\n"}{end}`)
+	}
+	before := versions()
+	<-time.After(30 * time.Second) // the observation itself: nothing may happen in this time
+	if after := versions(); after != before {
+		f.t.Errorf("objects were written although nothing changed:\nbefore:\n%s\nafter:\n%s", before, after)
+	}
+}
+
+// deleted: the application goes, in order, with what it had in Consul.
+func deleted(f *fleet) {
+	f.kubectl("delete", "movieapp", "movies", "--timeout=90s")
+	left := f.kubectl("get", "fleetservices,deployments,pods,services,jobs,pdb", "-o", "name")
+	f.eventually(30*time.Second, "nothing is left", func() (bool, string) {
+		left = f.kubectl("get", "fleetservices,deployments,pods,services,jobs,configmaps,controllerrevisions,pdb", "-l", "app.kubernetes.io/managed-by=movie-fleet", "-o", "name")
+		return strings.TrimSpace(left) == "", left
+	})
+	if entries := f.consul("/v1/config/service-resolver"); strings.Contains(entries, f.namespace+"-movies-") {
+		f.t.Errorf("Consul still has entries of the application: %s", entries)
+	}
+}
+
+// TestTwoAppsInOneNamespace: neither touches the other.
+func TestTwoAppsInOneNamespace(t *testing.T) {
+	f := newFleet(t, "two")
+	f.applyApp(sample(t, nil))
+	f.applyApp(sample(t, func(app *v1alpha1.MovieApp) {
+		app.Name = "films"
+		for _, name := range []string{"metadata", "rating"} {
+			s := app.Spec.Services[name]
+			s.Bindings = &v1alpha1.Bindings{MySQL: &v1alpha1.MySQLBinding{SecretRef: v1alpha1.SecretReference{Name: name + "2-mysql"}}}
+			app.Spec.Services[name] = s
+		}
+	}))
+	f.ready("movies", 3*time.Minute)
+	f.ready("films", 3*time.Minute)
+	f.release("films", "v2")
+	f.ready("films", 3*time.Minute)
+	if image := f.service("movies-movie").Status.Stable.Image; !strings.HasSuffix(image, ":v1") {
+		t.Errorf("a release of films changed movies: stable is %s, want v1", image)
+	}
+	f.kubectl("delete", "movieapp", "films", "--timeout=90s")
+	if c := condition(f.app("movies").Status.Conditions, v1alpha1.ConditionReady); c.Status != metav1.ConditionTrue {
+		t.Errorf("movies after films was deleted: Ready=%s %s, want True", c.Status, c.Message)
+	}
+}
+
+// TestNamespaceDeleted: a namespace that is deleted with a running fleet goes, and Consul forgets it.
+func TestNamespaceDeleted(t *testing.T) {
+	f := newFleet(t, "doomed")
+	f.applyApp(sample(t, nil))
+	f.ready("movies", 3*time.Minute)
+	must(t, "hack/cluster/cluster", "kubectl", "delete", "namespace", "doomed", "--timeout=90s")
+	if entries := f.consul("/v1/config/service-resolver"); strings.Contains(entries, "doomed-") {
+		t.Errorf("Consul still has entries of the namespace: %s", entries)
+	}
+}
+
+// TestStartsWithoutDependencies: with database and registry away the fleet waits, without a crash, and starts by itself when they are back.
+func TestStartsWithoutDependencies(t *testing.T) {
+	f := newFleet(t, "early")
+	f.stop("mariadb")
+	f.stop("consul")
+	f.applyApp(sample(t, nil))
+	f.is("movies-rating", v1alpha1.ConditionReady, metav1.ConditionFalse, "Migrating", time.Minute)
+	f.start("mariadb")
+	f.is("movies-rating", v1alpha1.ConditionReady, metav1.ConditionFalse, "DiscoveryUnavailable", 2*time.Minute)
+	f.start("consul")
+	f.ready("movies", 2*time.Minute)
+	f.noRestarts()
+}
