@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -58,6 +57,9 @@ const (
 	recoveredOften = time.Minute
 )
 
+// maxLine is how much of a container's last words is told, in bytes.
+const maxLine = 300
+
 // Pods classifies what the pods of one revision show at the time now. A pod that is being deleted shows nothing.
 func Pods(pods []corev1.Pod, now time.Time) []Fact {
 	var facts []Fact
@@ -70,34 +72,93 @@ func Pods(pods []corev1.Pod, now time.Time) []Fact {
 }
 
 func pod(p *corev1.Pod, now time.Time) []Fact {
-	if p.Status.Reason == "Evicted" || p.Status.Reason == "NodeLost" || p.Status.Reason == "NodeAffinity" {
-		return []Fact{{Blame: Environment, Reason: Evicted, Message: fmt.Sprintf("pod %s: %s %s", p.Name, p.Status.Reason, p.Status.Message)}}
+	if p.Status.Phase == corev1.PodFailed && p.Status.Reason != "" {
+		return stopped(p, now)
 	}
 	if c := condition(p, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionFalse {
 		return []Fact{{Blame: Environment, Reason: Unschedulable, Message: fmt.Sprintf("pod %s finds no node: %s", p.Name, c.Message)}}
 	}
-	var facts []Fact
-	for _, s := range append(p.Status.InitContainerStatuses, p.Status.ContainerStatuses...) {
-		if f, found := container(p.Name, &s, now); found {
+	facts := initial(p, now)
+	for i := range p.Status.ContainerStatuses {
+		s := &p.Status.ContainerStatuses[i]
+		if len(facts) > 0 && s.State.Waiting != nil && s.State.Waiting.Reason == "PodInitializing" {
+			continue // it waits for the init container that the fact is about
+		}
+		if f, found := container(subject(p, s), s, now); found {
 			facts = append(facts, f)
 		}
 	}
 	return facts
 }
 
-func container(pod string, s *corev1.ContainerStatus, now time.Time) (Fact, bool) {
+// initial classifies the init containers. One that ended well is done, however often it was tried.
+func initial(p *corev1.Pod, now time.Time) []Fact {
+	var facts []Fact
+	for i := range p.Status.InitContainerStatuses {
+		s := &p.Status.InitContainerStatuses[i]
+		if t := s.State.Terminated; t != nil && t.ExitCode == 0 {
+			continue
+		}
+		if w := s.State.Waiting; w != nil && w.Reason == "PodInitializing" {
+			continue // its turn has not come
+		}
+		f, found := container(subject(p, s), s, now)
+		if found && f.Reason == NotReady {
+			f.Message = fmt.Sprintf("%s initializes since %s", subject(p, s), s.State.Running.StartedAt.UTC().Format(time.TimeOnly))
+		}
+		if found {
+			facts = append(facts, f)
+		}
+	}
+	return facts
+}
+
+// subject names the pod, and the container where there are several.
+func subject(p *corev1.Pod, s *corev1.ContainerStatus) string {
+	if len(p.Status.InitContainerStatuses)+len(p.Status.ContainerStatuses) > 1 {
+		return fmt.Sprintf("container %s of pod %s", s.Name, p.Name)
+	}
+	return "pod " + p.Name
+}
+
+// ownLimit is how the kubelet words an eviction that the pod brought about itself by writing more than it may.
+var ownLimit = regexp.MustCompile(`exceeds the (total )?limit|exceeded its local ephemeral storage limit`)
+
+// stopped tells of a pod that its node refused or ended, for as long as that is news: the object may stay for days.
+func stopped(p *corev1.Pod, now time.Time) []Fact {
+	if now.Sub(lastChange(p)) > recoveredOften {
+		return nil
+	}
+	f := Fact{Blame: Environment, Reason: Evicted, Message: fmt.Sprintf("pod %s was stopped (%s): %s", p.Name, p.Status.Reason, strings.TrimSpace(p.Status.Message))}
+	if p.Status.Reason == "Evicted" && ownLimit.MatchString(p.Status.Message) {
+		f.Blame = Release
+	}
+	return []Fact{f}
+}
+
+func lastChange(p *corev1.Pod) time.Time {
+	last := p.CreationTimestamp.Time
+	for _, c := range p.Status.Conditions {
+		if c.LastTransitionTime.After(last) {
+			last = c.LastTransitionTime.Time
+		}
+	}
+	return last
+}
+
+func container(who string, s *corev1.ContainerStatus, now time.Time) (Fact, bool) {
 	if recovered(s, now) {
 		return Fact{}, false
 	}
-	if f, crashed := crash(pod, s); crashed {
+	if f, crashed := crash(who, s); crashed {
 		return f, true
 	}
 	if w := s.State.Waiting; w != nil {
-		return waiting(pod, s, w)
+		return waiting(who, s, w), true
 	}
 	if s.State.Running != nil && !s.Ready {
-		return Fact{Blame: Release, Reason: NotReady, Since: s.State.Running.StartedAt.Time, Message: fmt.Sprintf("pod %s runs since %s but its readiness probe does not pass",
-			pod, s.State.Running.StartedAt.UTC().Format(time.TimeOnly))}, true
+		return Fact{Blame: Release, Reason: NotReady, Since: s.State.Running.StartedAt.Time, Message: fmt.Sprintf("%s runs since %s but its readiness probe does not pass",
+			who, s.State.Running.StartedAt.UTC().Format(time.TimeOnly))}, true
 	}
 	return Fact{}, false
 }
@@ -111,12 +172,12 @@ func recovered(s *corev1.ContainerStatus, now time.Time) bool {
 }
 
 // crash tells of a container that ended by itself. Once may be chance; twice is a loop.
-func crash(pod string, s *corev1.ContainerStatus) (Fact, bool) {
+func crash(who string, s *corev1.ContainerStatus) (Fact, bool) {
 	ended := s.State.Terminated
 	if ended == nil {
 		ended = s.LastTerminationState.Terminated
 	}
-	if ended == nil || (ended.ExitCode == 0 && s.RestartCount == 0) {
+	if ended == nil || lost(ended) || (ended.ExitCode == 0 && s.RestartCount == 0) {
 		return Fact{}, false
 	}
 	again := s.RestartCount >= 2 || (s.State.Waiting != nil && s.State.Waiting.Reason == "CrashLoopBackOff") ||
@@ -125,75 +186,51 @@ func crash(pod string, s *corev1.ContainerStatus) (Fact, bool) {
 	switch {
 	case ended.Reason == "OOMKilled":
 		f.Reason = OOMKilled
-		f.Message = fmt.Sprintf("pod %s was killed for using more memory than its limit (%d times)", pod, s.RestartCount+1)
+		f.Message = fmt.Sprintf("%s was killed for using more memory than its limit (%d restarts)", who, s.RestartCount)
 	case startError(ended.Reason):
 		f.Reason, f.Final = CannotStart, true
-		f.Message = fmt.Sprintf("pod %s cannot start its container: %s", pod, LastLine(ended.Message))
+		f.Message = fmt.Sprintf("%s cannot start its container: %s", who, LastLine(ended.Message))
 	case again:
 		f.Reason = CrashLoop
-		f.Message = fmt.Sprintf("pod %s exits again and again (exit code %d, %d restarts)%s", pod, ended.ExitCode, s.RestartCount, words(ended.Message))
+		f.Message = fmt.Sprintf("%s exits again and again (exit code %d, %d restarts)%s", who, ended.ExitCode, s.RestartCount, words(ended.Message))
 	default:
 		f.Reason = Crashed
-		f.Message = fmt.Sprintf("pod %s exited with code %d%s", pod, ended.ExitCode, words(ended.Message))
+		f.Message = fmt.Sprintf("%s exited with code %d%s", who, ended.ExitCode, words(ended.Message))
 	}
 	return f, true
+}
+
+// lost is true for a container whose end the node did not see: it restarted, or its runtime lost track.
+func lost(t *corev1.ContainerStateTerminated) bool {
+	return t.Reason == "ContainerStatusUnknown" || t.Reason == "Unknown"
 }
 
 func startError(reason string) bool {
 	return reason == "StartError" || reason == "ContainerCannotRun"
 }
 
-func waiting(pod string, s *corev1.ContainerStatus, w *corev1.ContainerStateWaiting) (Fact, bool) {
+// nodeTrouble is how the kubelet and the runtime word what passes by itself: caches that fill, calls that time out.
+var nodeTrouble = regexp.MustCompile(`(?i)failed to sync \w+ cache|not yet been read|not registered|deadline ?exceeded|timed out|is reserved for|no space left|error while dialing|ttrpc`)
+
+func waiting(who string, s *corev1.ContainerStatus, w *corev1.ContainerStateWaiting) Fact {
+	node := Fact{Blame: Environment, Reason: WaitingForNode, Message: fmt.Sprintf("%s waits for its node%s", who, words(w.Message))}
 	switch w.Reason {
-	case "ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError":
-		return image(pod, s.Image, w), true
+	case "ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ErrImageNeverPull", "InvalidImageName", "SignatureValidationFailed":
+		return image(who, s.Image, w)
 	case "CreateContainerConfigError":
-		return Fact{Blame: Release, Reason: ConfigError, Final: true, Message: fmt.Sprintf("pod %s cannot be configured: %s", pod, w.Message)}, true
-	case "CreateContainerError", "RunContainerError":
-		return Fact{Blame: Release, Reason: CannotStart, Final: true, Message: fmt.Sprintf("pod %s cannot start its container: %s", pod, LastLine(w.Message))}, true
+		if nodeTrouble.MatchString(w.Message) {
+			return node
+		}
+		return Fact{Blame: Release, Reason: ConfigError, Final: true, Message: fmt.Sprintf("%s cannot be configured: %s", who, LastLine(w.Message))}
+	case "CreateContainerError", "RunContainerError", "PostStartHookError":
+		if nodeTrouble.MatchString(w.Message) {
+			return node
+		}
+		return Fact{Blame: Release, Reason: CannotStart, Final: true, Message: fmt.Sprintf("%s cannot start its container: %s", who, LastLine(w.Message))}
 	case "ContainerCreating", "PodInitializing":
-		return Fact{Blame: Environment, Reason: WaitingForNode, Message: fmt.Sprintf("pod %s waits for its node to prepare volumes, network and image", pod)}, true
+		node.Message = who + " waits for its node to prepare volumes, network and image"
 	}
-	return Fact{}, false
-}
-
-var (
-	registryAway = regexp.MustCompile(`(?i)timeout|timed out|429|too many requests|\b50[0-9]\b|connection (refused|reset)|no such host|EOF|temporar|i/o|deadline`)
-	imageMissing = regexp.MustCompile(`(?i)not found|manifest unknown|no such image|not present|does not exist|repository.*denied`)
-)
-
-func image(pod, image string, w *corev1.ContainerStateWaiting) Fact {
-	f := Fact{Blame: Release, Reason: ImageRefused, Message: fmt.Sprintf("pod %s cannot have image %s: %s", pod, image, w.Message)}
-	switch {
-	case w.Reason == "InvalidImageName", w.Reason == "ErrImageNeverPull":
-		f.Reason, f.Final = ImageNotFound, true
-	case imageMissing.MatchString(w.Message):
-		f.Reason, f.Final = ImageNotFound, true
-	case w.Reason == "RegistryUnavailable", registryAway.MatchString(w.Message):
-		f.Blame, f.Reason = Environment, RegistryUnavailable
-	case w.Reason == "ImagePullBackOff":
-		// The back-off repeats no cause of its own in older kubelets: wait for the next attempt to say it.
-		f.Message = fmt.Sprintf("pod %s cannot have image %s (the kubelet backs off): %s", pod, image, w.Message)
-	}
-	return f
-}
-
-// Deployment classifies why a Deployment cannot create pods at all.
-func Deployment(d *appsv1.Deployment) []Fact {
-	for _, c := range d.Status.Conditions {
-		if c.Type != appsv1.DeploymentReplicaFailure || c.Status != corev1.ConditionTrue {
-			continue
-		}
-		f := Fact{Blame: Release, Reason: PodRefused, Final: true, Message: fmt.Sprintf("Deployment %s may not create pods: %s", d.Name, c.Message)}
-		switch {
-		case strings.Contains(c.Message, "exceeded quota"):
-			f.Blame, f.Reason, f.Final = Environment, QuotaExceeded, false
-		case strings.Contains(c.Message, "failed calling webhook"):
-			f.Blame, f.Reason, f.Final = Environment, AdmissionDown, false
-		}
-		return []Fact{f}
-	}
-	return nil
+	return node
 }
 
 // Ready counts the pods that are ready, and tells since when all of them are.
@@ -227,12 +264,13 @@ func words(message string) string {
 	return ""
 }
 
-// LastLine is the last line of a container's message with something in it, shortened.
+// LastLine is the last line of a container's message with something in it, shortened. It is valid UTF-8, as what the
+// API server stores is: else status would never equal what was written.
 func LastLine(message string) string {
 	lines := strings.Split(strings.TrimSpace(message), "\n")
 	line := strings.TrimSpace(lines[len(lines)-1])
-	if len(line) > 300 {
-		line = line[:300] + "…"
+	if len(line) > maxLine {
+		line = line[:maxLine] + "…"
 	}
-	return line
+	return strings.ToValidUTF8(line, "")
 }
