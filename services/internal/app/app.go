@@ -104,10 +104,15 @@ func run[C config.Settings](ctx context.Context, p Program[C], args []string, pr
 func command[C config.Settings](p Program[C], proc process) *cobra.Command {
 	loader := config.NewLoader(p.Name, p.Defaults)
 	root := &cobra.Command{
-		Use:           p.Name,
-		Short:         "Serve " + p.Name + " over gRPC and REST until SIGTERM or SIGINT",
-		Version:       Version,
-		Args:          cobra.NoArgs,
+		Use:     p.Name,
+		Short:   "Serve " + p.Name + " over gRPC and REST until SIGTERM or SIGINT",
+		Version: Version,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := cobra.NoArgs(cmd, args); err != nil {
+				return mistake(err)
+			}
+			return nil
+		},
 		SilenceErrors: true, // run prints them
 		SilenceUsage:  true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), p, loader, proc) },

@@ -39,8 +39,11 @@ func (p *Picked) Revision() string {
 
 type pickedKey struct{}
 
-// WithPicked gives a call a place for the revision it goes to.
+// WithPicked gives a call a place for the revision it goes to: the one that its caller has made already, or a new one.
 func WithPicked(ctx context.Context) (context.Context, *Picked) {
+	if p, ok := ctx.Value(pickedKey{}).(*Picked); ok {
+		return ctx, p
+	}
 	p := &Picked{}
 	return context.WithValue(ctx, pickedKey{}, p), p
 }

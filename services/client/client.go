@@ -1,0 +1,104 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+
+	"movieexample.com/fleet/services/internal/binding"
+	"movieexample.com/fleet/services/internal/config"
+	"movieexample.com/fleet/services/internal/discovery"
+	"movieexample.com/fleet/services/internal/discovery/balance"
+	"movieexample.com/fleet/services/internal/discovery/consul"
+	"movieexample.com/fleet/services/internal/rpc"
+)
+
+// RevisionHeader is the response header, of gRPC and REST, with the revision that gave the answer.
+const RevisionHeader = rpc.RevisionHeader
+
+// Options say where Consul is, for targets consul:///name.
+type Options struct {
+	// ConsulURL is for example http://127.0.0.1:8500. Empty means the Service Binding consul under $SERVICE_BINDING_ROOT.
+	ConsulURL string
+	// ConsulToken goes with ConsulURL; empty means anonymous.
+	ConsulToken string
+	Log         *slog.Logger
+}
+
+// Client holds connections to services. Close it at the end.
+type Client struct {
+	registry *consul.Registry
+	clients  *rpc.Clients
+}
+
+// New makes a client. Consul is not asked before a target needs it.
+func New(o Options) (*Client, error) {
+	read := fromBinding
+	if o.ConsulURL != "" {
+		b, err := fromURL(o.ConsulURL, o.ConsulToken)
+		if err != nil {
+			return nil, err
+		}
+		read = func() (binding.Consul, error) { return b, nil }
+	}
+	registry := consul.New(read)
+	return &Client{
+		registry: registry,
+		clients: rpc.NewClients(prometheus.NewRegistry(),
+			discovery.NewResolver("static", discovery.Static{}, o.Log),
+			discovery.NewResolver("consul", registry, o.Log)),
+	}, nil
+}
+
+func fromBinding() (binding.Consul, error) {
+	dir, err := binding.Dir("consul")
+	if err != nil {
+		return binding.Consul{}, err
+	}
+	return binding.ReadConsul(dir)
+}
+
+func fromURL(text, token string) (binding.Consul, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return binding.Consul{}, fmt.Errorf("address of Consul: %w", err)
+	}
+	host, port, err := net.SplitHostPort(u.Host)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") {
+		return binding.Consul{}, fmt.Errorf("address of Consul %q is not of the form http://host:port", text)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		return binding.Consul{}, fmt.Errorf("address of Consul %q: the port is not a number: %w", text, err)
+	}
+	return binding.Consul{Scheme: u.Scheme, Host: host, Port: n, Token: token}, nil
+}
+
+// Dial returns the connection to a target: static:///host:port,host:port or dns:///host:port or consul:///name. A call
+// waits at most so long as timeout.
+func (c *Client) Dial(target string, timeout time.Duration) (grpc.ClientConnInterface, error) {
+	if problem := config.Target(target).Problem(); problem != "" {
+		return nil, fmt.Errorf("target %q %s", target, problem)
+	}
+	return c.clients.Dial("target", target, timeout)
+}
+
+// WithRevision lets a caller know to which revision a call went, even if it failed; "" if no registry told.
+func WithRevision(ctx context.Context) (context.Context, func() string) {
+	ctx, picked := balance.WithPicked(ctx)
+	return ctx, picked.Revision
+}
+
+// Close ends all connections.
+func (c *Client) Close() error {
+	err := c.clients.Close()
+	c.registry.Close()
+	return err
+}

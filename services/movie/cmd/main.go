@@ -1,0 +1,68 @@
+// Command movie puts together what a visitor sees of a movie: its metadata and its rating.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"movieexample.com/fleet/services/internal/app"
+	"movieexample.com/fleet/services/internal/config"
+	"movieexample.com/fleet/services/internal/rpc"
+	"movieexample.com/fleet/services/movie/internal/controller"
+	"movieexample.com/fleet/services/movie/internal/gateway"
+	"movieexample.com/fleet/services/movie/internal/gateway/lastknown"
+	"movieexample.com/fleet/services/movie/internal/handler"
+	"movieexample.com/fleet/services/movie/internal/model"
+	moviev1 "movieexample.com/fleet/services/proto/movie/v1"
+)
+
+const callTimeout = 2 * time.Second
+
+type settings struct {
+	config.Common `config:",inline"`
+
+	Upstreams upstreams `config:"upstreams"`
+}
+
+type upstreams struct {
+	Metadata config.Upstream `config:"metadata"`
+	Rating   config.Upstream `config:"rating"`
+}
+
+func main() {
+	os.Exit(app.Main(app.Program[settings]{
+		Name: "movie",
+		Defaults: settings{
+			Common: config.Defaults(8083),
+			Upstreams: upstreams{
+				Metadata: config.Upstream{Target: "static:///127.0.0.1:8081", Timeout: callTimeout},
+				Rating:   config.Upstream{Target: "static:///127.0.0.1:8082", Timeout: callTimeout},
+			},
+		},
+		Build: build,
+	}))
+}
+
+// build adds no readiness check: both dependencies have a fallback.
+func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
+	metadataConn, metadataErr := env.Dial("metadata", env.Config.Upstreams.Metadata)
+	ratingConn, ratingErr := env.Dial("rating", env.Config.Upstreams.Rating)
+	if err := errors.Join(metadataErr, ratingErr); err != nil {
+		return app.Service{}, err
+	}
+	fallbacks := lastknown.NewMetrics(env.Metrics)
+	metadata, metadataErr := lastknown.New(gateway.NewMetadata(metadataConn), model.Metadata.MarkStale, "metadata", fallbacks, env.Log, time.Now)
+	rating, ratingErr := lastknown.New(gateway.NewRating(ratingConn), model.Rating.MarkStale, "rating", fallbacks, env.Log, time.Now)
+	if err := errors.Join(metadataErr, ratingErr); err != nil {
+		return app.Service{}, err
+	}
+	h := handler.New(controller.New(metadata, rating))
+	return app.Service{
+		RegisterGRPC: func(r grpc.ServiceRegistrar) { moviev1.RegisterMovieServiceServer(r, h) },
+		RegisterREST: []rpc.RegisterREST{moviev1.RegisterMovieServiceHandler},
+	}, nil
+}
