@@ -20,15 +20,15 @@ catalogue() {
 front $own 3 build_tool
 pause $own 1 build_tool
 mkimage $own 4 build_tool
-runc $RUNC_VERSION 20 build_runc
+runc $RUNC_VERSION 15 build_runc
 bridge $CNI_VERSION 8 build_cni
 loopback $CNI_VERSION 3 build_cni
 host-local $CNI_VERSION 3 build_cni
-ctr $CONTAINERD_VERSION 60 build_containerd
-containerd-shim-runc-v2 $CONTAINERD_VERSION 10 build_containerd
+ctr $CONTAINERD_VERSION 40 build_containerd
+containerd-shim-runc-v2 $CONTAINERD_VERSION 5 build_containerd
 containerd $CONTAINERD_VERSION 60 build_containerd
-coredns $COREDNS_VERSION 60 build_module
-consul $CONSUL_VERSION 210 build_module
+coredns $COREDNS_VERSION 50 build_module
+consul $CONSUL_VERSION 180 build_module
 hyperkube $KUBERNETES_VERSION 330 build_hyperkube
 EOF
 }

@@ -113,6 +113,7 @@ clusterDomain: cluster.local
 resolvConf: $RUN/resolv.conf
 maxOpenFiles: $(ulimit -Hn | sed 's/unlimited/1000000/')
 maxPods: 250
+nodeLeaseDurationSeconds: 20 # renewed four times in that: a start waits for the next one
 oomScoreAdj: 0
 serializeImagePulls: false
 imageGCHighThresholdPercent: 100

@@ -10,12 +10,11 @@ locked() {
 }
 
 up() {
-  require_to_run
   if healthy; then
     parts_start
     say "The cluster is already up."
   else
-    build_binaries
+    require_to_run
     bring_up
   fi
   status
@@ -25,12 +24,15 @@ healthy() { node_alive && [[ -e $RUN/complete ]] && api_ready 2>/dev/null && fro
 
 # bring_up takes down what it started when it fails or is interrupted.
 bring_up() {
-  local began=$EPOCHREALTIME
+  local began
   trap give_up EXIT
   trap 'exit 130' INT TERM HUP
+  touch "$STATE/.movie-fleet-cluster"
+  build_binaries
   ! node_alive || say "The cluster is up but does not answer: starting it again."
   node_end KILL
   [[ -e $STATE/warm ]] || forget
+  began=$EPOCHREALTIME
   link_binaries
   pki_create
   choose_ports
@@ -45,17 +47,18 @@ bring_up() {
 # give_up leaves a first start that was interrupted without a trace, and a failed one with its logs.
 give_up() {
   local status=$?
-  trap - EXIT INT TERM HUP
+  trap - EXIT
+  trap '' INT TERM HUP # an impatient second Ctrl-C must not leave half of it
   kill %% 2>/dev/null || true
   if ((status == 130)) && [[ ! -e $STATE/warm ]]; then
     say "Interrupted: removing what had started."
     node_end KILL
     forget
-    leave
-  else
+  elif [[ -d $LOGS ]]; then
     say "Not up: stopping what had started. The logs stay in $LOGS."
     node_end KILL
   fi
+  [[ -d $LOGS ]] || leave
   exit "$status"
 }
 

@@ -64,7 +64,6 @@ require_memory() {
 require_state_directory() {
   [[ -e $STATE/.movie-fleet-cluster || -z $(find "$STATE" -mindepth 1 ! -name .lock -print -quit) ]] ||
     die "$STATE has files in it that are not a cluster's: set FLEET_CLUSTER_DIR to a new or empty directory"
-  touch "$STATE/.movie-fleet-cluster"
 }
 
 # require_kernel tries what the node will do, in namespaces that are gone a moment later.
@@ -120,6 +119,8 @@ install_packages() {
   # shellcheck disable=SC2086 # one word a package
   DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $packages >/dev/null ||
     die "apt-get could not install $packages, see above"
+  require_packages
+  say "All Debian packages are there."
 }
 
 forbid_services() {

@@ -14,10 +14,10 @@ status() {
 
 pods_ready() {
   kubectl get pods -A --no-headers 2>/dev/null |
-  awk '{split($3, r, "/"); if ($4 == "Completed") next; n++; if (r[1] == r[2]) ok++} END {printf "%d of %d ready", ok, n}'
+    awk '{split($3, r, "/"); if ($4 == "Completed") next; n++; if (r[1] == r[2]) ok++} END {printf "%d of %d ready", ok, n}'
 }
 
 pods_trouble() {
   kubectl get pods -A --no-headers 2>/dev/null |
-  awk '{split($3, r, "/"); if (r[1] != r[2] && $4 != "Completed") printf "%s%s/%s %s", s, $1, $2, $4; s = ", "}'
+    awk '{split($3, r, "/"); if (r[1] != r[2] && $4 != "Completed") printf "%s%s/%s %s", s, $1, $2, $4; s = ", "}'
 }
