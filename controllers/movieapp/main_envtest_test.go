@@ -73,8 +73,16 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// newStage makes a namespace and starts the controller in it; both end with the test.
+// newStage makes a namespace and starts the controller in it, until the test ends.
 func newStage(t *testing.T) *stage {
+	t.Helper()
+	s := emptyStage(t)
+	s.start()
+	return s
+}
+
+// emptyStage makes a namespace.
+func emptyStage(t *testing.T) *stage {
 	t.Helper()
 	s := &stage{t: t, c: server.Client(t), calls: &calls{}}
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "cinema-"}}
@@ -82,12 +90,11 @@ func newStage(t *testing.T) *stage {
 		t.Fatal(err)
 	}
 	s.namespace = ns.Name
-	s.start()
 	return s
 }
 
-// start runs a manager until the test ends or the returned function is called.
-func (s *stage) start() (stop func()) {
+// start runs a manager until the test ends.
+func (s *stage) start() {
 	s.t.Helper()
 	own := rest.CopyConfig(server.Config)
 	own.Wrap(func(next http.RoundTripper) http.RoundTripper {
@@ -112,14 +119,12 @@ func (s *stage) start() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- mgr.Start(ctx) }()
-	stop = sync.OnceFunc(func() {
+	s.t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
 			s.t.Errorf("the manager ended with %v", err)
 		}
 	})
-	s.t.Cleanup(stop)
-	return stop
 }
 
 // eventually waits until what returns "", and fails with what it returned last.

@@ -94,7 +94,7 @@ func TestCreation(t *testing.T) {
 	}
 }
 
-// TestIdle: when nothing changes nothing is written, also after a restart, and Secrets are not read again each time.
+// TestIdle: when nothing changes nothing is written, and Secrets are not read again each time.
 func TestIdle(t *testing.T) {
 	t.Parallel()
 	s := up(t)
@@ -402,11 +402,11 @@ func TestOrphan(t *testing.T) {
 // TestDeletionDeadline: a service that does not go holds the MovieApp for a minute and no longer.
 func TestDeletionDeadline(t *testing.T) {
 	t.Parallel()
-	s := &stage{t: t, c: server.Client(t), namespace: "default"}
+	s := emptyStage(t)
 	clk := clocktesting.NewFakePassiveClock(time.Now())
 	recorder := events.NewFakeRecorder(20)
 	r := movieapp.New(s.c, s.c, recorder, clk)
-	request := reconcile.Request{NamespacedName: client.ObjectKey{Namespace: "default", Name: "late"}}
+	request := reconcile.Request{NamespacedName: client.ObjectKey{Namespace: s.namespace, Name: "late"}}
 	step := func() reconcile.Result {
 		t.Helper()
 		result, err := r.Reconcile(t.Context(), request)
