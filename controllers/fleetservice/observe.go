@@ -109,6 +109,12 @@ func (r *Reconciler) observeSpec(ctx context.Context, s *scope) error {
 	return nil
 }
 
+// refuse notes why a spec cannot be rendered: that is a finding for status, not a failure to observe.
+func (s *scope) refuse(why error) error {
+	s.invalid = why.Error()
+	return nil
+}
+
 // dryRun asks the API server once for each revision whether it would take its Deployment. It returns the refusal.
 func (r *Reconciler) dryRun(ctx context.Context, s *scope, hash string) (string, error) {
 	if v, known := r.memory.verdict(s.fs.UID, hash); known {
@@ -208,10 +214,12 @@ func (r *Reconciler) observeTraffic(ctx context.Context, s *scope) (plan.Traffic
 func (r *Reconciler) selected(ctx context.Context, s *scope) (string, error) {
 	service := &corev1.Service{}
 	err := r.client.Get(ctx, client.ObjectKeyFromObject(s.fs), service)
-	if client.IgnoreNotFound(err) != nil {
+	switch {
+	case apierrors.IsNotFound(err):
+		return "", nil
+	case err != nil:
 		return "", fmt.Errorf("get Service %s: %w", s.fs.Name, err)
-	}
-	if err != nil || !metav1.IsControlledBy(service, s.fs) {
+	case !metav1.IsControlledBy(service, s.fs):
 		return "", nil
 	}
 	return service.Spec.Selector[v1alpha1.LabelRevision], nil
