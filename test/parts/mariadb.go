@@ -145,18 +145,21 @@ func (m *MariaDB) installData(install string) error {
 	return nil
 }
 
-// Start starts the server, or starts it again after Stop, and waits until it answers.
+// Start starts the server, or starts it again after Stop, and waits until it answers. It does nothing while it runs.
 func (m *MariaDB) Start() error {
+	if m.process != nil {
+		return nil
+	}
 	// The data are thrown away: nothing here is written through to the disk.
-	m.process = m.command(m.program, "--no-defaults", "--datadir="+m.data(), "--socket="+m.socket(),
+	process := m.command(m.program, "--no-defaults", "--datadir="+m.data(), "--socket="+m.socket(),
 		"--bind-address=127.0.0.1", "--port="+strconv.Itoa(m.Port), "--log-error="+m.log(), "--pid-file="+filepath.Join(m.dir, "pid"),
 		"--skip-name-resolve", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", "--innodb-log-file-size=8M",
 		"--innodb-buffer-pool-size=64M", "--max-connections=200")
-	if err := m.process.Start(); err != nil {
+	if err := process.Start(); err != nil {
 		return err
 	}
-	m.exited = make(chan error, 1)
-	go func(cmd *exec.Cmd, exited chan<- error) { exited <- cmd.Wait() }(m.process, m.exited) // Stop waits for it
+	m.process, m.exited = process, make(chan error, 1)
+	go func(exited chan<- error) { exited <- process.Wait() }(m.exited) // Stop waits for it
 	return m.waitUntilUp()
 }
 
