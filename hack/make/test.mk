@@ -14,7 +14,7 @@ test-unit: ## Run the unit tests of the whole repository, with the race detector
 	@cd hack/tools && go test -race -shuffle=on $(GO_TEST_FLAGS) ./...
 
 # Only where such tests are: the rest of the unit tests need not run twice.
-integration_packages = grep -rlE '^//go:build .*\bintegration\b' --include='*_test.go' services test | xargs -n1 dirname | sort -u | sed 's|^|./|'
+integration_packages = grep -rlE '^//go:build .*\bintegration\b' --include='*_test.go' controllers services test | xargs -n1 dirname | sort -u | sed 's|^|./|'
 test-integration: export FLEET_CONSUL_BIN ?= $(FLEET_CACHE)/bin/consul-1.14.4
 test-integration: ## Run the services against a real MariaDB (Debian's) and a real Consul (built once).
 	@test -x "$(FLEET_CONSUL_BIN)" || hack/cluster/cluster binaries consul

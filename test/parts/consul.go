@@ -23,12 +23,13 @@ type Consul struct {
 
 	program string
 	dir     string
-	ports   []string
+	flags   []string
 	process *exec.Cmd
 }
 
-// StartConsul makes a new, empty server, waits until it has a leader, and removes it when the test ends.
-func StartConsul(tb testing.TB) *Consul {
+// StartConsul makes a new, empty server, waits until it has a leader, and removes it when the test ends. Flags are
+// given to its agent beside those that keep it on loopback.
+func StartConsul(tb testing.TB, flags ...string) *Consul {
 	tb.Helper()
 	c := &Consul{program: consulProgram(tb), dir: tb.TempDir()}
 	ports := make([]int, 0, 3)
@@ -40,10 +41,10 @@ func StartConsul(tb testing.TB) *Consul {
 		ports = append(ports, port)
 	}
 	c.Port = ports[0]
-	c.ports = []string{
+	c.flags = append([]string{
 		"-http-port=" + strconv.Itoa(ports[0]), "-server-port=" + strconv.Itoa(ports[1]),
 		"-serf-lan-port=" + strconv.Itoa(ports[2]), "-serf-wan-port=-1", "-dns-port=-1", "-grpc-port=-1",
-	}
+	}, flags...)
 	tb.Cleanup(func() { c.Stop(tb) })
 	c.Start(tb)
 	return c
@@ -73,7 +74,7 @@ func (c *Consul) Start(tb testing.TB) {
 		tb.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()
-	args := append([]string{"agent", "-dev", "-bind=127.0.0.1", "-client=127.0.0.1", "-node=test", "-log-level=warn"}, c.ports...)
+	args := append([]string{"agent", "-dev", "-bind=127.0.0.1", "-client=127.0.0.1", "-node=test", "-log-level=warn"}, c.flags...)
 	c.process = exec.Command(c.program, args...) //nolint:gosec // the developer names the binary
 	c.process.Dir = c.dir
 	c.process.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir, "TMPDIR=" + c.dir}

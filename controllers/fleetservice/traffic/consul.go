@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -91,7 +92,7 @@ func (c *Consul) Remove(ctx context.Context, agent bindings.Consul, service stri
 	options := (&api.WriteOptions{}).WithContext(ctx)
 	for _, kind := range []string{api.ServiceResolver, api.ServiceDefaults} {
 		if _, err := client.ConfigEntries().Delete(kind, service, options); err != nil {
-			return away(agent, fmt.Errorf("delete %s %s: %w", kind, service, err))
+			return failed(agent, "delete", kind, service, err)
 		}
 	}
 	return nil
@@ -155,7 +156,7 @@ func (c *Consul) read(ctx context.Context, agent bindings.Consul, kind, name str
 		return nil, nil
 	}
 	if err != nil {
-		return nil, away(agent, fmt.Errorf("read %s %s: %w", kind, name, err))
+		return nil, failed(agent, "read", kind, name, err)
 	}
 	return entry, nil
 }
@@ -169,7 +170,7 @@ func (c *Consul) write(ctx context.Context, agent bindings.Consul, entry api.Con
 	defer cancel()
 	done, _, err := client.ConfigEntries().CAS(entry, index, (&api.WriteOptions{}).WithContext(ctx))
 	if err != nil {
-		return away(agent, fmt.Errorf("write %s %s: %w", entry.GetKind(), entry.GetName(), err))
+		return failed(agent, "write", entry.GetKind(), entry.GetName(), err)
 	}
 	if !done {
 		return fmt.Errorf("%s %s in Consul changed while it was being written; looking again", entry.GetKind(), entry.GetName())
@@ -199,9 +200,20 @@ func (c *Consul) client(agent bindings.Consul) (*api.Client, error) {
 	return client, nil
 }
 
-// away says where Consul was looked for: the address comes from a Secret and may be wrong.
-func away(agent bindings.Consul, err error) error {
-	return fmt.Errorf("consul at %s: %w", agent, err)
+// failed says where Consul was looked for, since the address comes from a Secret and may be wrong, and what to mend where
+// that is known. The same trouble gives the same words each time: they stand in status.
+func failed(agent bindings.Consul, verb, kind, name string, err error) error {
+	var status api.StatusError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &status) && status.Code == http.StatusForbidden:
+		return fmt.Errorf("consul at %s: %s %s %s: %w: correct the key \"token\" of the Secret; it needs service:write on %q", agent, verb, kind, name, err, name)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("consul at %s: %s %s %s: no answer in %s: %w", agent, verb, kind, name, timeout, context.DeadlineExceeded)
+	case errors.As(err, &op): // without the local port, which differs each time
+		return fmt.Errorf("consul at %s: %s %s %s: %s: %w", agent, verb, kind, name, op.Op, op.Err)
+	}
+	return fmt.Errorf("consul at %s: %s %s %s: %w", agent, verb, kind, name, err)
 }
 
 // Revisions returns the live revisions in a stable order, without empty ones.
