@@ -165,5 +165,13 @@ pods_renewed() {
     jq -e --arg boot "$1" '[.items[].status.containerStatuses[]?.state.running.startedAt | select(. and . < $boot)] == []'
 }
 
+# kubernetes_stopped prints the components that have ended: nothing starts them again by itself.
+kubernetes_stopped() {
+  local name
+  for name in containerd etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy; do
+    node_running "$name" || echo "$name"
+  done
+}
+
 # namespace_usable NAMESPACE: pods are refused until the namespace's service account is there.
 namespace_usable() { kubectl get serviceaccount default -n "$1"; }

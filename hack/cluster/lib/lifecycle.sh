@@ -20,7 +20,10 @@ up() {
   status
 }
 
-healthy() { node_alive && [[ -e $RUN/complete ]] && api_ready 2>/dev/null && front_listens "127.0.0.1:$(port_of api)"; }
+healthy() {
+  node_alive && [[ -e $RUN/complete && -z $(kubernetes_stopped) ]] && front_listens "127.0.0.1:$(port_of api)" &&
+    api_ready 2>/dev/null
+}
 
 # bring_up takes down what it started when it fails or is interrupted.
 bring_up() {
@@ -29,7 +32,7 @@ bring_up() {
   trap 'exit 130' INT TERM HUP
   touch "$STATE/.movie-fleet-cluster"
   build_binaries
-  ! node_alive || say "The cluster is up but does not answer: starting it again."
+  ! node_alive || say "The cluster is up but not in order: starting it again, with its data."
   node_end KILL
   [[ -e $STATE/warm ]] || forget
   began=$EPOCHREALTIME
@@ -106,6 +109,7 @@ open_fronts() {
   front "$api" "$NODE_IP:6443"
   [[ " $FLEET_PARTS " != *" consul "* ]] || front "127.0.0.1:$(port_of consul)" "$(consul_address)"
   (umask 077 && kubeconfig_for admin "https://$api" >"$KUBECONFIG_HOST.new")
+  [[ -z ${SUDO_UID:-} ]] || chown "$SUDO_UID" "$KUBECONFIG_HOST.new" # who called sudo is who uses it
   mv "$KUBECONFIG_HOST.new" "$KUBECONFIG_HOST"
 }
 

@@ -36,7 +36,7 @@ require_linux() {
 }
 
 require_root() {
-  ((EUID == 0)) || die "'$1' needs root, to make namespaces and cgroups: run it with sudo -E, or point KUBECONFIG at a cluster of your own (docs/local-cluster.md)"
+  ((EUID == 0)) || die "'$1' needs root, for namespaces and cgroups: run it with sudo -E, or point KUBECONFIG at a cluster of your own (docs/local-cluster.md)"
 }
 
 require_go() {
