@@ -157,9 +157,6 @@ func (st *step) observe() {
 
 // current is a condition that speaks of the present spec; nil when there is none.
 func current(fs *v1alpha1.FleetService, conditionType string) *metav1.Condition {
-	if fs.Status.ObservedGeneration != fs.Generation {
-		return nil
-	}
 	for i := range fs.Status.Conditions {
 		if c := &fs.Status.Conditions[i]; c.Type == conditionType && c.ObservedGeneration == fs.Generation {
 			return c
