@@ -1,0 +1,204 @@
+//go:build integration
+
+package consul_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/consul/api"
+	"go.uber.org/goleak"
+
+	"movieexample.com/fleet/services/internal/binding"
+	"movieexample.com/fleet/services/internal/discovery"
+	"movieexample.com/fleet/services/internal/discovery/consul"
+	"movieexample.com/fleet/services/internal/discovery/discoverytest"
+	"movieexample.com/fleet/test/parts"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const service = "movies-rating"
+
+func registry(t *testing.T, server *parts.Consul) *consul.Registry {
+	t.Helper()
+	dir := server.Binding(t)
+	r := consul.New(func() (binding.Consul, error) { return binding.ReadConsul(dir) })
+	t.Cleanup(r.Close)
+	return r
+}
+
+// setSubset writes the service-resolver as the operator does.
+func setSubset(t *testing.T, client *api.Client, service string, revisions ...string) {
+	t.Helper()
+	subsets := map[string]api.ServiceResolverSubset{}
+	for _, r := range revisions {
+		subsets[r] = api.ServiceResolverSubset{Filter: `Service.Meta.revision == "` + r + `"`, OnlyPassing: true}
+	}
+	for _, entry := range []api.ConfigEntry{
+		&api.ServiceConfigEntry{Kind: api.ServiceDefaults, Name: service, Protocol: "grpc"},
+		&api.ServiceResolverConfigEntry{Kind: api.ServiceResolver, Name: service, DefaultSubset: revisions[0], Subsets: subsets},
+	} {
+		if _, _, err := client.ConfigEntries().Set(entry, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestConsulKeepsTheContract(t *testing.T) {
+	discoverytest.Run(t, func(t *testing.T) discoverytest.Subject {
+		server := parts.StartConsul(t)
+		client := server.Client(t)
+		return discoverytest.Subject{
+			Registry: registry(t, server),
+			SetSubset: func(service, revision string) {
+				if revision == "" {
+					if _, err := client.ConfigEntries().Delete(api.ServiceResolver, service, nil); err != nil {
+						t.Fatal(err)
+					}
+					return
+				}
+				setSubset(t, client, service, revision)
+			},
+		}
+	})
+}
+
+func TestRegistration(t *testing.T) {
+	server := parts.StartConsul(t)
+	r := registry(t, server)
+	instance := discovery.Instance{
+		ID: "rating-abc-1", Host: "fd00::7", Port: 8082, Revision: "abc", PodUID: "uid-1", Namespace: "movies", App: "movies",
+	}
+	if err := r.Register(t.Context(), service, instance); err != nil {
+		t.Fatalf("Register() = %v", err)
+	}
+	if err := r.ReportHealthy(t.Context(), service, instance.ID, true); err != nil {
+		t.Errorf("ReportHealthy() = %v", err)
+	}
+	entries, _, err := server.Client(t).Health().Service(service, "", true, nil)
+	if err != nil || len(entries) != 1 {
+		t.Fatalf("Health().Service() = %d entries, %v, want 1", len(entries), err)
+	}
+	wantMeta := map[string]string{"revision": "abc", "podUID": "uid-1", "namespace": "movies", "app": "movies"}
+	if diff := cmp.Diff(wantMeta, entries[0].Service.Meta); diff != "" {
+		t.Errorf("meta (-want +got):\n%s", diff)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	r.Watch(ctx, service, func(s discovery.Snapshot, err error) {
+		cancel()
+		if diff := cmp.Diff(discovery.Snapshot{Instances: []discovery.Instance{instance}}, s); diff != "" || err != nil {
+			t.Errorf("Watch() = error %v (-want +got):\n%s", err, diff)
+		}
+	})
+	if err := r.Deregister(t.Context(), service, instance.ID); err != nil {
+		t.Errorf("Deregister() = %v", err)
+	}
+	if err := r.Deregister(t.Context(), service, instance.ID); err != nil {
+		t.Errorf("Deregister() again = %v, want no error", err)
+	}
+}
+
+// announce keeps an instance registered as a service does.
+func announce(t *testing.T, r discovery.Registrar, i discovery.Instance) {
+	t.Helper()
+	a := discovery.NewAnnouncer(r, service, i, func() bool { return true }, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = a.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+}
+
+// passing counts the healthy instances; -1 while Consul cannot be asked.
+func passing(client *api.Client) int {
+	entries, _, err := client.Health().Service(service, "", true, nil)
+	if err != nil {
+		return -1
+	}
+	return len(entries)
+}
+
+func TestAnAgentThatComesBackEmptyFailsNoCall(t *testing.T) {
+	server := parts.StartConsul(t)
+	client := server.Client(t)
+	r := registry(t, server)
+	stable, canary := discoverytest.StartInstance(t, "a", "v1"), discoverytest.StartInstance(t, "b", "v2")
+	announce(t, r, stable.Instance)
+	announce(t, r, canary.Instance)
+	setSubset(t, client, service, "v1", "v2")
+	conn := discoverytest.Dial(t, r, service)
+	discoverytest.Eventually(t, "v1 answers", func() bool {
+		revision, err := discoverytest.Call(t.Context(), conn)
+		return err == nil && revision == "v1"
+	})
+	load := discoverytest.StartLoad(t, conn)
+	server.Stop(t)
+	time.Sleep(2 * time.Second) // two reports and some polls meet a closed port
+	server.Start(t)             // empty: no instance, no service-resolver
+	discoverytest.Eventually(t, "both are registered anew", func() bool { return passing(client) == 2 })
+	time.Sleep(time.Second)
+	load.WantNoFailure(t)
+	if !load.Last("v2").IsZero() {
+		t.Error("v2 got calls while the service-resolver was lost, want none")
+	}
+}
+
+func TestAForgottenInstanceRegistersAnew(t *testing.T) {
+	server := parts.StartConsul(t)
+	client := server.Client(t)
+	r := registry(t, server)
+	announce(t, r, discoverytest.StartInstance(t, "a", "v1").Instance)
+	discoverytest.Eventually(t, "it is registered", func() bool { return passing(client) == 1 })
+	if err := client.Agent().ServiceDeregister("a"); err != nil {
+		t.Fatal(err)
+	}
+	discoverytest.Eventually(t, "it is registered anew", func() bool { return passing(client) == 1 })
+}
+
+func TestConsulAwayAtTheStart(t *testing.T) {
+	server := parts.StartConsul(t)
+	server.Stop(t)
+	r := registry(t, server)
+	instance := discoverytest.StartInstance(t, "a", "v1")
+	announce(t, r, instance.Instance)
+	conn := discoverytest.Dial(t, r, service)
+	if _, err := discoverytest.Call(t.Context(), conn); err == nil {
+		t.Error("call = no error while Consul is away, want UNAVAILABLE")
+	}
+	server.Start(t)
+	discoverytest.Eventually(t, "the call succeeds once Consul is there", func() bool {
+		_, err := discoverytest.Call(t.Context(), conn)
+		return err == nil
+	})
+}
+
+func TestASilentInstanceIsDropped(t *testing.T) {
+	server := parts.StartConsul(t)
+	client := server.Client(t)
+	r := registry(t, server)
+	announce(t, r, discoverytest.StartInstance(t, "a", "v1").Instance)
+	silent := discoverytest.StartInstance(t, "b", "v1")
+	if err := r.Register(t.Context(), service, silent.Instance); err != nil {
+		t.Fatal(err)
+	}
+	discoverytest.Eventually(t, "both are registered", func() bool { return passing(client) == 2 })
+	discoverytest.Eventually(t, "the one that does not report is dropped", func() bool { return passing(client) == 1 })
+}
+
+func TestAddressesOfWatchAreUsedAsTheyAre(t *testing.T) {
+	server := parts.StartConsul(t)
+	r := registry(t, server)
+	i := discoverytest.StartInstance(t, "a", "v1")
+	i.Host = "::ffff:127.0.0.1" // an IPv6 literal that every host has
+	if err := r.Register(t.Context(), service, i.Instance); err != nil {
+		t.Fatal(err)
+	}
+	conn := discoverytest.Dial(t, r, service)
+	discoverytest.Eventually(t, "the IPv6 address answers", func() bool {
+		_, err := discoverytest.Call(t.Context(), conn)
+		return err == nil
+	})
+}
