@@ -96,9 +96,9 @@ func TestDatabaseGoesAwayAndComesBack(t *testing.T) {
 
 func TestRatingsAreDown(t *testing.T) {
 	metadata := serve(t, "metadata", "", "")
+	metadata.wantReady(t)
 	movie := serve(t, "movie", fmt.Sprintf("upstreams: {metadata: {target: 'static:///%s', timeout: 2s}, rating: {target: 'static:///127.0.0.1:1', timeout: 2s}}\n",
 		metadata.api), "")
-	metadata.wantReady(t)
 	movie.wantReady(t)
 	f := fleet{metadata: metadata, movie: movie}
 	f.putMovie(t)
