@@ -56,6 +56,9 @@ func starting(o Observation) Outlook {
 	return Outlook{Phase: "Starting", Reason: v1alpha1.ReasonStarting, Message: progress(o, canary)}
 }
 
+// patience is how long pods usually take to be placed and prepared: before that nothing is called held.
+const patience = 15 * time.Second
+
 func updating(o Observation) Outlook {
 	canary := o.Revisions[o.State.Canary.Hash]
 	if v, waiting := migrating(o); waiting {
@@ -63,7 +66,7 @@ func updating(o Observation) Outlook {
 		return v
 	}
 	v := Outlook{Phase: "Updating", Reason: v1alpha1.ReasonCandidateStarting, Message: progress(o, canary)}
-	if f, found := environmentFact(canary); found && o.Now.Sub(o.State.Canary.Since) > settle {
+	if f, found := environmentFact(canary); found && o.Now.Sub(o.State.Canary.Since) > patience {
 		v.Reason = v1alpha1.ReasonHeld
 		v.Message = fmt.Sprintf("held, nobody is blamed: %s. %s", f.Message, meanwhile(o))
 	} else if len(releaseFacts(canary)) > 0 && overdue(o) {

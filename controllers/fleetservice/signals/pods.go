@@ -1,6 +1,8 @@
 package signals
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
@@ -264,13 +266,31 @@ func words(message string) string {
 	return ""
 }
 
-// LastLine is the last line of a container's message with something in it, shortened. It is valid UTF-8, as what the
-// API server stores is: else status would never equal what was written.
+// LastLine is the last line of a container's message with something in it, shortened. Of a line of JSON, as most
+// services log, it is the message and the error. It is valid UTF-8, as what the API server stores is: else status
+// would never equal what was written.
 func LastLine(message string) string {
 	lines := strings.Split(strings.TrimSpace(message), "\n")
-	line := strings.TrimSpace(lines[len(lines)-1])
+	line := logged(strings.TrimSpace(lines[len(lines)-1]))
 	if len(line) > maxLine {
 		line = line[:maxLine] + "…"
 	}
 	return strings.ToValidUTF8(line, "")
+}
+
+// logged is what a structured log line says, or the line itself.
+func logged(line string) string {
+	var record struct{ Msg, Message, Error, Err string }
+	if !strings.HasPrefix(line, "{") || json.Unmarshal([]byte(line), &record) != nil {
+		return line
+	}
+	text := cmp.Or(record.Msg, record.Message)
+	cause := cmp.Or(record.Error, record.Err)
+	switch {
+	case text == "" && cause == "":
+		return line
+	case text == "" || cause == "":
+		return text + cause
+	}
+	return text + ": " + cause
 }

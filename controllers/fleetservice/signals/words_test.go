@@ -76,3 +76,19 @@ func FuzzPods(f *testing.F) {
 		}
 	})
 }
+
+// TestLoggedWords: of a structured log line only what a person reads stands in a condition.
+func TestLoggedWords(t *testing.T) {
+	for name, c := range map[string]struct{ line, want string }{
+		"slog":          {`{"time":"2026-01-01T00:00:00Z","level":"ERROR","msg":"Cannot open the database","error":"no such table"}`, "Cannot open the database: no such table"},
+		"message only":  {`{"level":"info","message":"bye"}`, "bye"},
+		"not a record":  {`{"a":1}`, `{"a":1}`},
+		"broken object": {`{"msg":"cut of`, `{"msg":"cut of`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := signals.LastLine("started\n" + c.line + "\n"); got != c.want {
+				t.Errorf("LastLine(%s) = %q, want %q", c.line, got, c.want)
+			}
+		})
+	}
+}

@@ -82,7 +82,7 @@ kubectl -n $NAMESPACE get movieapps,fleetservices
 kubectl -n $NAMESPACE describe fleetservice movies-rating       # what runs, why, since when
 kubectl -n $NAMESPACE get events --sort-by=.lastTimestamp
 kubectl explain movieapp.spec
-kubectl -n $NAMESPACE scale fleetservice movies-rating --replicas 3
+kubectl -n $NAMESPACE patch movieapp movies --type merge -p '{"spec":{"services":{"rating":{"replicas":3}}}}'
 kubectl -n $NAMESPACE delete deployment -l fleet.movieexample.com/service=movies-movie   # it comes back
 curl http://127.0.0.1:8183/v1/movies/alien                      # movie by REST; gRPC on 127.0.0.1:8083
 EOF

@@ -5,6 +5,7 @@ package fault
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path"
@@ -83,7 +84,7 @@ func (f *faults) Ready(context.Context) error {
 // main that exits: it stands for a bug that gives nobody the time to stop in order.
 func (f *faults) Run(ctx context.Context) error {
 	if f.crashAfter > 0 {
-		timer := time.AfterFunc(f.crashAfter, func() { f.exit(1) })
+		timer := time.AfterFunc(f.crashAfter, f.crash)
 		defer timer.Stop()
 	}
 	var wait sync.WaitGroup
@@ -93,6 +94,11 @@ func (f *faults) Run(ctx context.Context) error {
 	wait.Wait()
 	<-ctx.Done()
 	return nil
+}
+
+func (f *faults) crash() {
+	fmt.Fprintf(os.Stderr, "crashing %s after the start, as the fault switch asks\n", f.crashAfter)
+	f.exit(1)
 }
 
 // burn keeps one processor busy for the share of each tenth of a second.
