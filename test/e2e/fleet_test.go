@@ -136,10 +136,13 @@ func (f *fleet) app(name string) *v1alpha1.MovieApp {
 	return app
 }
 
+// service is a FleetService, empty while it does not exist.
 func (f *fleet) service(name string) *v1alpha1.FleetService {
 	f.t.Helper()
 	fs := &v1alpha1.FleetService{}
-	f.get(fs, "fleetservice", name)
+	if f.kubectl("get", "fleetservice", name, "--ignore-not-found", "-o", "name") != "" {
+		f.get(fs, "fleetservice", name)
+	}
 	return fs
 }
 
