@@ -152,7 +152,9 @@ func migrate[C config.Settings](ctx context.Context, p Program[C], loader *confi
 	case err = <-done:
 	case s := <-proc.signals:
 		cancel()
-		err = errors.Join(fmt.Errorf("ended by %s", s), <-done)
+		if err = <-done; err != nil {
+			err = fmt.Errorf("ended by %s: %w", s, err)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
