@@ -7,18 +7,20 @@ GO_TEST_FLAGS ?=
 test: ## Run every check and every test, and show how long each took. Needs root on Linux for the cluster.
 	@hack/make/run-steps check-generated lint test-unit test-chart test-chart-admission test-envtest test-integration test-e2e
 
-test-short: test-unit ## Run the tests that need nothing: no root, no network, under two minutes.
+test-short: ## Run the unit tests without the race detector: no root, no network, under two minutes.
+	@go test -shuffle=on $(GO_TEST_FLAGS) ./...
 
 test-unit: ## Run the unit tests of the whole repository, with the race detector.
 	@go test -race -shuffle=on $(GO_TEST_FLAGS) ./...
 	@cd hack/tools && go test -race -shuffle=on $(GO_TEST_FLAGS) ./...
 
-# Only where such tests are: the rest of the unit tests need not run twice.
+# Only where such tests are: the rest of the unit tests need not run twice. Never from the cache, which does not
+# know the programs that these tests start.
 integration_packages = grep -rlE '^//go:build .*\bintegration\b' --include='*_test.go' controllers services test | xargs -n1 dirname | sort -u | sed 's|^|./|'
 test-integration: export FLEET_CONSUL_BIN ?= $(FLEET_CACHE)/bin/consul-1.14.4
 test-integration: ## Run the services against a real MariaDB (Debian's) and a real Consul (built once).
 	@test -x "$(FLEET_CONSUL_BIN)" || hack/cluster/cluster binaries consul
-	@go test -race -tags integration -timeout 15m $(GO_TEST_FLAGS) $$($(integration_packages))
+	@go test -race -tags integration -count=1 -timeout 15m $(GO_TEST_FLAGS) $$($(integration_packages))
 
 test-e2e: test-images ## Run the whole system on a real cluster.
 	@go test -tags e2e -count=1 -timeout 45m $(GO_TEST_FLAGS) ./test/e2e/...
