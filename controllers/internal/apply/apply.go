@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
@@ -33,11 +34,38 @@ type key struct {
 	name types.NamespacedName
 }
 
-// memory is what identifies the live object that an apply left behind, and what was applied.
+// memory is what identifies the live object that an apply left behind, and what was applied for whom.
 type memory struct {
-	uid     types.UID
-	version string
-	desired [sha256.Size]byte
+	uid             types.UID
+	resourceVersion string
+	generation      int64
+	content         [sha256.Size]byte
+	desired         [sha256.Size]byte
+	owner           types.UID
+}
+
+// holds reports whether live is what the apply left behind, or an older state of it: a cache may lag behind our own
+// write, and what it shows then is nobody's edit.
+func (m memory) holds(live, desired client.Object) bool {
+	if live.GetUID() != m.uid {
+		return false
+	}
+	if age, err := resourceversion.CompareResourceVersion(live.GetResourceVersion(), m.resourceVersion); err == nil && age < 0 {
+		return true
+	}
+	return covers(live, desired) && m.contains(live)
+}
+
+// contains compares what we may have applied, which is all but metadata and status. The generation saves the work where
+// it can: kinds such as ConfigMap have none, and a Deployment's moves with the annotations that its controller writes.
+func (m memory) contains(live client.Object) bool {
+	if live.GetResourceVersion() == m.resourceVersion {
+		return true
+	}
+	if g := live.GetGeneration(); g > 0 && g == m.generation {
+		return true
+	}
+	return content(live) == m.content
 }
 
 // Result tells what an apply did.
@@ -48,6 +76,8 @@ type Result struct {
 	Restored []string
 	// By is the field manager of that change, as far as the object tells.
 	By string
+	// Recreated is true when the object was there after the last apply and somebody deleted it.
+	Recreated bool
 }
 
 // NameTaken is the error for a child whose name belongs to an object that is not ours.
@@ -83,7 +113,8 @@ func (a *Applier) Apply(ctx context.Context, desired client.Object) (Result, err
 	k := key{gvk, client.ObjectKeyFromObject(desired)}
 	hash := digest(wanted.Object)
 	before, known := a.recall(k)
-	if live != nil && known && before == (memory{live.GetUID(), version(live), hash}) && covers(live, desired) {
+	same := known && before.desired == hash
+	if same && live != nil && before.holds(live, desired) {
 		return Result{}, nil
 	}
 	after := wanted.DeepCopy()
@@ -94,12 +125,22 @@ func (a *Applier) Apply(ctx context.Context, desired client.Object) (Result, err
 	if err != nil {
 		return Result{}, err
 	}
-	a.remember(k, memory{stored.GetUID(), version(stored), hash})
-	result := Result{Changed: true}
-	if live != nil && known && before.uid == live.GetUID() && before.desired == hash {
-		result.Restored, result.By = a.restored(live, after, wanted)
+	a.remember(k, memory{
+		uid: stored.GetUID(), resourceVersion: stored.GetResourceVersion(), generation: stored.GetGeneration(),
+		content: content(stored), desired: hash, owner: ownerOf(desired),
+	})
+	result := Result{Changed: true, Recreated: same && live == nil}
+	if same && live != nil && before.uid == live.GetUID() {
+		result.Restored, result.By = a.restored(live, stored, wanted)
 	}
 	return result, nil
+}
+
+func ownerOf(o client.Object) types.UID {
+	if owner := metav1.GetControllerOf(o); owner != nil {
+		return owner.UID
+	}
+	return ""
 }
 
 // Forget drops what is remembered of an object that was deleted.
@@ -107,6 +148,17 @@ func (a *Applier) Forget(gvk schema.GroupVersionKind, name types.NamespacedName)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.applied, key{gvk, name})
+}
+
+// ForgetOwned drops what is remembered of the children of an owner that is gone.
+func (a *Applier) ForgetOwned(owner types.UID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for k, m := range a.applied {
+		if m.owner == owner {
+			delete(a.applied, k)
+		}
+	}
 }
 
 // observe returns the live object, nil if there is none, or *NameTaken if it is not ours. The cache holds only
@@ -192,22 +244,17 @@ func dropNulls(m map[string]any) {
 	}
 }
 
-// version changes whenever the part of an object that we apply may have changed: its generation, or for kinds
-// without one the hash of all but metadata and status.
-func version(obj client.Object) string {
-	if g := obj.GetGeneration(); g > 0 {
-		return fmt.Sprint(g)
-	}
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
+// content is the hash of all but metadata and status.
+func content(obj client.Object) [sha256.Size]byte {
+	u, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
 	if err != nil {
-		return "unreadable" // differs from every remembered version, so the object is applied again
+		return [sha256.Size]byte{}
 	}
 	for _, k := range []string{"metadata", "status", "apiVersion", "kind"} {
-		delete(content, k)
+		delete(u, k)
 	}
-	dropNulls(content)
-	d := digest(content)
-	return fmt.Sprintf("%x", d[:8])
+	dropNulls(u)
+	return digest(u)
 }
 
 func digest(content map[string]any) [sha256.Size]byte {

@@ -1,69 +1,91 @@
 package apply
 
 import (
+	"encoding/json"
 	"reflect"
 	"slices"
+	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// restored tells which of the wanted paths had another value in live than after the apply, and who wrote live last.
-func (a *Applier) restored(live client.Object, after, wanted *unstructured.Unstructured) (paths []string, by string) {
-	before, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
-	if err != nil {
+// path is where a field stands. Keys may hold dots, so it is not a string.
+type path []string
+
+func (p path) String() string { return strings.Join(p, ".") }
+
+// restored tells which of the wanted paths had another value in live than in stored, and who had set them.
+func (a *Applier) restored(live, stored client.Object, wanted *unstructured.Unstructured) (paths []string, by string) {
+	before, beforeErr := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
+	after, afterErr := runtime.DefaultUnstructuredConverter.ToUnstructured(stored)
+	if beforeErr != nil || afterErr != nil {
 		return nil, ""
 	}
-	collect(wanted.Object, before, after.Object, "", &paths)
+	changed := differing(wanted.Object, before, after, nil)
+	for _, p := range changed {
+		paths = append(paths, p.String())
+	}
 	slices.Sort(paths)
-	if len(paths) == 0 {
-		return nil, ""
-	}
-	return paths, a.lastEditor(live.GetManagedFields())
+	return paths, a.editor(live.GetManagedFields(), changed)
 }
 
-// collect walks the wanted fields and notes those that differ. Lists are compared whole.
-func collect(wanted, before, after any, path string, paths *[]string) {
+// differing walks the wanted fields and returns those that differ. Lists are compared whole.
+func differing(wanted, before, after any, at path) []path {
 	w, ok := wanted.(map[string]any)
 	if !ok {
-		if !reflect.DeepEqual(before, after) {
-			*paths = append(*paths, path)
+		if reflect.DeepEqual(before, after) {
+			return nil
 		}
-		return
+		return []path{at}
 	}
 	b, _ := before.(map[string]any)
 	a, _ := after.(map[string]any)
+	var found []path
 	for k, v := range w {
-		if path == "" && (k == "apiVersion" || k == "kind") {
+		if len(at) == 0 && (k == "apiVersion" || k == "kind") {
 			continue
 		}
-		collect(v, b[k], a[k], join(path, k), paths)
+		found = append(found, differing(v, b[k], a[k], append(slices.Clone(at), k))...)
 	}
+	return found
 }
 
-func join(path, key string) string {
-	if path == "" {
-		return key
-	}
-	return path + "." + key
-}
-
-// lastEditor is the manager of the newest entry that is neither ours nor a status writer's.
-func (a *Applier) lastEditor(entries []metav1.ManagedFieldsEntry) string {
-	var newest *metav1.ManagedFieldsEntry
-	for i := range entries {
-		e := &entries[i]
-		if e.Manager == string(a.manager) || e.Subresource != "" || e.Time == nil {
+// editor is the manager that set one of the paths last. A field that was taken away belongs to nobody: then it is empty.
+func (a *Applier) editor(entries []metav1.ManagedFieldsEntry, paths []path) string {
+	var by string
+	var newest time.Time
+	for _, e := range entries {
+		if e.Manager == string(a.manager) || !sets(e.FieldsV1, paths) {
 			continue
 		}
-		if newest == nil || newest.Time.Before(e.Time) {
-			newest = e
+		at := ptr.Deref(e.Time, metav1.Time{}).Time // /scale writes none
+		if by == "" || at.After(newest) {
+			by, newest = e.Manager, at
 		}
 	}
-	if newest == nil {
-		return ""
+	return by
+}
+
+// sets reports whether a manager's fields hold one of the paths.
+func sets(fields *metav1.FieldsV1, paths []path) bool {
+	var owned map[string]any
+	if fields == nil || json.Unmarshal(fields.GetRawBytes(), &owned) != nil {
+		return false
 	}
-	return newest.Manager
+	return slices.ContainsFunc(paths, func(p path) bool {
+		at := owned
+		for _, key := range p {
+			below, ok := at["f:"+key].(map[string]any)
+			if !ok {
+				return false
+			}
+			at = below
+		}
+		return true
+	})
 }
