@@ -13,6 +13,7 @@ import (
 	"movieexample.com/fleet/controllers/fleetservice/render"
 	"movieexample.com/fleet/controllers/fleetservice/revision"
 	"movieexample.com/fleet/controllers/fleetservice/traffic"
+	"movieexample.com/fleet/controllers/internal/apply"
 )
 
 // act carries out the plan in order and stops at the first action that fails: what comes later relies on it.
@@ -37,6 +38,9 @@ func (r *Reconciler) applyChild(ctx context.Context, s *scope, child client.Obje
 	}
 	if len(result.Restored) > 0 {
 		r.announceRestored(s, child, result)
+	}
+	if result.Recreated {
+		r.announceRecreated(s, child)
 	}
 	return nil
 }
@@ -79,10 +83,25 @@ func (r *Reconciler) record(ctx context.Context, s *scope, a plan.Action) error 
 	if err != nil {
 		return err
 	}
-	if err := r.client.Create(ctx, cr, client.FieldOwner(fieldManager)); err != nil && !apierrors.IsAlreadyExists(err) {
+	if err := r.createOnce(ctx, s, cr); err != nil {
 		return fmt.Errorf("record revision %s: %w", a.Hash, err)
 	}
 	s.snapshots[a.Hash] = cr
+	return nil
+}
+
+// createOnce creates a child that never changes. One that is there already must be ours.
+func (r *Reconciler) createOnce(ctx context.Context, s *scope, child client.Object) error {
+	err := r.client.Create(ctx, child, client.FieldOwner(fieldManager))
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	if err := r.direct.Get(ctx, client.ObjectKeyFromObject(child), child); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if !metav1.IsControlledBy(child, s.fs) {
+		return &apply.NameTaken{Kind: kindOf(child, r.client), Namespace: child.GetNamespace(), Name: child.GetName()}
+	}
 	return nil
 }
 
@@ -98,7 +117,7 @@ func (r *Reconciler) migrate(ctx context.Context, s *scope, a plan.Action) error
 	if err := r.applyChild(ctx, s, render.ConfigMap(s.fs, a.Hash, snapshot)); err != nil {
 		return err
 	}
-	if err := r.client.Create(ctx, render.MigrationJob(s.fs, a.Hash), client.FieldOwner(fieldManager)); err != nil && !apierrors.IsAlreadyExists(err) {
+	if err := r.createOnce(ctx, s, render.MigrationJob(s.fs, a.Hash)); err != nil {
 		return fmt.Errorf("start the migration of revision %s: %w", a.Hash, err)
 	}
 	return nil
@@ -135,7 +154,11 @@ func (s *scope) snapshot(hash string) (*revision.Snapshot, error) {
 // route sends callers to a revision: through Consul first, then through the Service object.
 func (r *Reconciler) route(ctx context.Context, s *scope, a plan.Action) error {
 	state := s.observation.State
-	if agent := s.report.Consul; agent != nil {
+	agent := s.report.Consul
+	if s.bindsConsul() && agent == nil {
+		return nil // traffic stays as it is until the Secret is mended; status says so
+	}
+	if agent != nil {
 		err := r.consul.Move(ctx, *agent, traffic.Route{
 			Service: revision.ConsulName(s.fs), Default: a.Hash,
 			Revisions: traffic.Revisions(state.Stable.Hash, state.Canary.Hash, state.Previous.Hash),

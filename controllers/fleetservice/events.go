@@ -72,6 +72,21 @@ func (r *Reconciler) announceRestored(s *scope, child client.Object, result appl
 		kindOf(child, r.client), child.GetName(), by, strings.Join(result.Restored, ", "), fieldInstead(s.fs, result.Restored))
 }
 
+// announceRecreated tells of a child that somebody deleted.
+func (r *Reconciler) announceRecreated(s *scope, child client.Object) {
+	r.events.Eventf(s.fs, child, corev1.EventTypeWarning, "DeletionUndone", "restore", "%s %s was deleted; it was created again. To remove the service, delete %s",
+		kindOf(child, r.client), child.GetName(), owner(s.fs))
+}
+
+// owner is the resource in which a person asked for the service.
+func owner(fs *v1alpha1.FleetService) string {
+	component := fs.Labels[v1alpha1.LabelComponent]
+	if app := metav1.GetControllerOf(fs); app != nil && component != "" {
+		return fmt.Sprintf("spec.services.%s of %s %s", component, app.Kind, app.Name)
+	}
+	return "FleetService " + fs.Name
+}
+
 func kindOf(o client.Object, c client.Client) string {
 	gvk, err := c.GroupVersionKindFor(o)
 	if err != nil {

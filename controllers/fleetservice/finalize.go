@@ -134,5 +134,6 @@ func (r *Reconciler) release(ctx context.Context, fs *v1alpha1.FleetService) err
 		return fmt.Errorf("remove the finalizer: %w", err)
 	}
 	r.memory.forget(fs.UID)
+	r.applier.ForgetOwned(fs.UID)
 	return nil
 }

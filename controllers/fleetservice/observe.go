@@ -93,13 +93,11 @@ func byRevision[T any](fs *v1alpha1.FleetService, items []T, object func(*T) cli
 func (r *Reconciler) observeSpec(ctx context.Context, s *scope) error {
 	hash, err := revision.Hash(s.fs)
 	if err != nil {
-		s.invalid = err.Error()
-		return nil
+		return s.refuse(err)
 	}
 	if s.snapshots[hash] == nil {
 		if s.desired, err = render.Snapshot(s.fs, hash); err != nil {
-			s.invalid = err.Error()
-			return nil
+			return s.refuse(err)
 		}
 		if s.invalid, err = r.dryRun(ctx, s, hash); err != nil || s.invalid != "" {
 			return err
@@ -126,6 +124,8 @@ func (r *Reconciler) dryRun(ctx context.Context, s *scope, hash string) (string,
 	case err == nil || apierrors.IsAlreadyExists(err):
 		r.memory.setVerdict(s.fs.UID, hash, "")
 		return "", nil
+	case apierrors.IsForbidden(err): // a policy may be changed without us: asked again each time
+		return "the API server forbids the Deployment of this spec: " + err.Error(), nil
 	case apierrors.IsInvalid(err) || apierrors.IsBadRequest(err):
 		refusal := "the API server refuses the Deployment of this spec: " + err.Error()
 		r.memory.setVerdict(s.fs.UID, hash, refusal)
@@ -196,8 +196,11 @@ func (r *Reconciler) observeTraffic(ctx context.Context, s *scope) (plan.Traffic
 	if err != nil {
 		return plan.Traffic{}, err
 	}
-	if s.report.Consul == nil {
+	if !s.bindsConsul() {
 		return plan.Traffic{Hash: through}, nil
+	}
+	if s.report.Consul == nil {
+		return plan.Traffic{Unreachable: "the way to Consul is known again (" + s.report.Message() + ")"}, nil
 	}
 	r.memory.setAgent(s.fs.UID, *s.report.Consul)
 	hash, err := r.consul.Observe(ctx, *s.report.Consul, revision.ConsulName(s.fs))

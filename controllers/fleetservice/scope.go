@@ -33,6 +33,11 @@ type scope struct {
 	routed bool  // act: traffic was written in this reconcile and is to be verified in the next
 }
 
+// bindsConsul is true where callers follow Consul, whether or not its Secret can be read now.
+func (s *scope) bindsConsul() bool {
+	return s.fs.Spec.Bindings != nil && s.fs.Spec.Bindings.Consul != nil
+}
+
 // explained is true for errors that only a person can mend and that status explains.
 func explained(err error) bool {
 	var taken *apply.NameTaken

@@ -44,12 +44,16 @@ func setState(st *v1alpha1.FleetServiceStatus, state plan.State) {
 		}
 	}
 	st.Stable, st.Canary, st.Previous = revisionStatus(state.Stable, counts), revisionStatus(state.Canary, counts), revisionStatus(state.Previous, counts)
+	through := ""
+	if st.Traffic != nil {
+		through = st.Traffic.Through
+	}
 	st.Rejected, st.Traffic = nil, nil
 	if r := state.Rejected; r.Hash != "" {
 		st.Rejected = &v1alpha1.RejectedRevision{Hash: r.Hash, Image: r.Image, Reason: r.Reason, Message: r.Message, At: seconds(r.At)}
 	}
 	if t := state.Traffic; t.Hash != "" {
-		st.Traffic = &v1alpha1.TrafficStatus{Revision: t.Hash, Since: seconds(t.Since)}
+		st.Traffic = &v1alpha1.TrafficStatus{Revision: t.Hash, Through: through, Since: seconds(t.Since)}
 	}
 }
 
@@ -71,7 +75,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope) error {
 	s.count()
 	if t := st.Traffic; t != nil {
 		t.Through = "Service object"
-		if s.report.Consul != nil {
+		if s.bindsConsul() {
 			t.Through = "Consul and the Service object"
 		}
 	}

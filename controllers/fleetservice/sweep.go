@@ -88,6 +88,9 @@ func (r *Reconciler) remove(ctx context.Context, o client.Object) error {
 	if !o.GetDeletionTimestamp().IsZero() {
 		return nil
 	}
+	if gvk, err := r.client.GroupVersionKindFor(o); err == nil {
+		r.applier.Forget(gvk, client.ObjectKeyFromObject(o)) // gone by our own hand
+	}
 	err := r.client.Delete(ctx, o, client.PropagationPolicy(metav1.DeletePropagationBackground), client.Preconditions{UID: ptr.To(o.GetUID())})
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("delete %T %s: %w", o, o.GetName(), err)
