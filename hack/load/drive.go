@@ -19,7 +19,7 @@ func drive(ctx context.Context, o options, call caller, progress io.Writer) *rep
 	r := newReport(o)
 	// Calls outlive an interrupt by their timeout: what was sent is reported.
 	calls := context.WithoutCancel(ctx)
-	slots := make(chan struct{}, maxInFlight) //nolint:revive // a semaphore; its size is the point
+	slots := make(chan struct{}, maxInFlight) // a semaphore; its size is the point
 	var wait sync.WaitGroup
 	began, interval := time.Now(), time.Second/time.Duration(o.rate)
 	shown := began

@@ -147,7 +147,7 @@ func (r *report) write(jsonFile string, stdout io.Writer) error {
 		_, err = stdout.Write(text)
 		return err
 	}
-	return os.WriteFile(jsonFile, text, 0o644) //nolint:gosec // a report is not a secret
+	return os.WriteFile(jsonFile, text, 0o644)
 }
 
 func (r *report) table(w io.Writer) error {

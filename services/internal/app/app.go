@@ -22,7 +22,7 @@ import (
 )
 
 // Version is set when the program is linked: -ldflags "-X movieexample.com/fleet/services/internal/app.Version=v1".
-var Version = "dev" //nolint:gochecknoglobals // the linker can set nothing else
+var Version = "dev" // the linker can set nothing else
 
 // Exit codes: what a person or an operator can do about it differs.
 const (

@@ -137,7 +137,7 @@ func (r *running) get(t *testing.T, url string) (int, string) {
 	t.Helper()
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
-	resp, err := (&http.Client{Transport: transport}).Get(url) //nolint:noctx // the program's own limits end it
+	resp, err := (&http.Client{Transport: transport}).Get(url)
 	if err != nil {
 		return 0, err.Error()
 	}
@@ -222,7 +222,7 @@ func TestMistakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = taken.Close() }()
-	port := fmt.Sprint(taken.Addr().(*net.TCPAddr).Port) //nolint:forcetypeassert // a TCP listener
+	port := fmt.Sprint(taken.Addr().(*net.TCPAddr).Port) // a TCP listener
 	file := filepath.Join(t.TempDir(), "rating.yaml")
 	if err := os.WriteFile(file, []byte("api: {prot: 1}\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -177,7 +177,7 @@ func (s *server[C]) instance() discovery.Instance {
 }
 
 func port(l net.Listener) int {
-	return l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // listen makes TCP listeners only
+	return l.Addr().(*net.TCPAddr).Port // listen makes TCP listeners only
 }
 
 // start begins with what a probe asks and ends with what brings calls in.

@@ -17,7 +17,7 @@ var ErrForced = errors.New("a second signal ended the stop at once")
 // Runner owns a service's goroutines and the order in which its parts end.
 type Runner struct {
 	log    *slog.Logger
-	ctx    context.Context //nolint:containedctx // the life of the workers, which the runner owns
+	ctx    context.Context // the life of the workers, which the runner owns
 	cancel context.CancelFunc
 	wait   sync.WaitGroup
 	failed chan error

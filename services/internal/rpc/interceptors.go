@@ -51,7 +51,7 @@ func hideInternals(log *slog.Logger) grpc.UnaryServerInterceptor {
 
 // public is the error as the caller sees it. A status that is wrapped was wrapped for logs.
 func public(err error) error {
-	if _, bare := err.(interface{ GRPCStatus() *status.Status }); bare { //nolint:errorlint // on purpose
+	if _, bare := err.(interface{ GRPCStatus() *status.Status }); bare {
 		return err
 	}
 	switch {

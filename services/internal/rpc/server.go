@@ -31,7 +31,7 @@ const (
 )
 
 // secondsBuckets hold 0.1 s, the limit that objectives speak of.
-var secondsBuckets = []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5} //nolint:gochecknoglobals // a constant
+var secondsBuckets = []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5} // a constant
 
 // ServerOptions are what differs between services.
 type ServerOptions struct {

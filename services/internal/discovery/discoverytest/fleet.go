@@ -36,7 +36,7 @@ func StartInstance(tb testing.TB, id, revision string) *Instance {
 	}
 	i := &Instance{Health: health.NewServer(), server: grpc.NewServer(), done: make(chan struct{})}
 	i.ID, i.Host, i.Revision = id, "127.0.0.1", revision
-	i.Port = listener.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // a TCP listener
+	i.Port = listener.Addr().(*net.TCPAddr).Port // a TCP listener
 	healthv1.RegisterHealthServer(i.server, i.Health)
 	go func() {
 		defer close(i.done)
