@@ -123,7 +123,7 @@ func consulAway(f *fleet) {
 
 // operatorKilled: the operator dies again and again while a change goes on; it is finished all the same.
 func operatorKilled(f *fleet) {
-	l := f.startLoad("load-killed", "consul", 60)
+	l := f.startLoad("load-killed", "consul", 90)
 	f.release("movies", "v1")
 	for range 6 {
 		f.system("delete", "pod", "-l", "app.kubernetes.io/name=movie-fleet", "--force", "--grace-period=0", "--wait=false")

@@ -88,7 +88,7 @@ func kubectlTells(f *fleet) {
 
 // loseNothing rolls v2 out under 200 requests a second through Consul and as many through the Service object.
 func loseNothing(f *fleet) {
-	loads := []*load{f.startLoad("load-consul", "consul", 45), f.startLoad("load-service", "service", 45)}
+	loads := []*load{f.startLoad("load-consul", "consul", 75), f.startLoad("load-service", "service", 75)}
 	f.release("movies", "v2")
 	f.ready("movies", 3*time.Minute)
 	for _, l := range loads {
