@@ -18,9 +18,11 @@ func (r *Reconciler) observe(ctx context.Context, app *v1alpha1.MovieApp) (obser
 	if o.live, o.foreign, err = r.children(ctx, app); err != nil {
 		return o, err
 	}
-	if o.services, err = resolve(app); err != nil {
-		o.services, o.invalid = nil, err.Error()
-		return o, nil
+	services, mistake := resolve(app)
+	if mistake != nil {
+		o.invalid = mistake.Error() // status tells it; there is nothing to look at
+	} else {
+		o.services = services
 	}
 	for _, s := range o.services {
 		report, err := r.bindings.Check(ctx, app.Namespace, s.spec.Bindings)

@@ -1,0 +1,123 @@
+//go:build envtest
+
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"movieexample.com/fleet/api/v1alpha1"
+	"movieexample.com/fleet/test/apiserver"
+)
+
+var server *apiserver.Server
+
+func TestMain(m *testing.M) {
+	os.Exit(apiserver.Main(m, func(s *apiserver.Server) { server = s }))
+}
+
+// TestRun is the operator's life: it takes the lease, works, and gives the lease back when it is told to stop.
+func TestRun(t *testing.T) {
+	user, err := server.User()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(kubeconfig, user, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("KUBECONFIG", kubeconfig)
+	probes := freeAddress(t)
+	o, err := parse([]string{
+		"--metrics-bind-address=0", "--health-probe-bind-address=" + probes, "--leader-election-namespace=default",
+		"--watch-namespaces=default", "--log-level=error",
+	}, os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- run(ctx, &o) }()
+
+	c := server.Client(t)
+	fs := sampleService(t)
+	if err := c.Create(t.Context(), fs); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the sample FleetService has a Deployment", func() bool {
+		list := &appsv1.DeploymentList{}
+		err := c.List(t.Context(), list, client.InNamespace("default"), client.MatchingLabels{v1alpha1.LabelService: fs.Name})
+		return err == nil && len(list.Items) == 1
+	})
+	eventually(t, "/readyz answers 200", func() bool {
+		answer, err := http.Get("http://" + probes + "/readyz")
+		if err != nil {
+			return false
+		}
+		return answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
+	})
+	lease := func() string {
+		l := &coordinationv1.Lease{}
+		if err := c.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: leaseName}, l); err != nil {
+			t.Fatal(err)
+		}
+		if l.Spec.HolderIdentity == nil {
+			return ""
+		}
+		return *l.Spec.HolderIdentity
+	}
+	if lease() == "" {
+		t.Error("the operator works without holding the lease")
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("run = %v, want none after it was told to stop", err)
+	}
+	if got := lease(); got != "" {
+		t.Errorf("after the end the lease is held by %q, want nobody: the next operator should not wait", got)
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func sampleService(t *testing.T) *v1alpha1.FleetService {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(apiserver.Root(), "config", "samples", "fleetservice.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fs := &v1alpha1.FleetService{}
+	if err := yaml.UnmarshalStrict(raw, fs); err != nil {
+		t.Fatal(err)
+	}
+	fs.Namespace = "default"
+	return fs
+}
+
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 30 s: %s", what)
+		}
+	}
+}
