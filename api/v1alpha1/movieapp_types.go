@@ -125,7 +125,7 @@ type MovieAppStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// phase is the state in one word: Pending, Starting, Serving, Updating, TakenBack, Stalled, Deleting.
+	// phase is the state in one word: Pending, Starting, Serving, Scaling, Updating, Unavailable, TakenBack, Stalled, Deleting.
 	// +optional
 	Phase string `json:"phase,omitempty"`
 	// services is one line for each service.
