@@ -78,12 +78,14 @@ func (f *follower) Close() {
 
 func (f *follower) update(next Snapshot, err error) {
 	if err != nil {
-		f.hold(fmt.Errorf("no instance of %s registered (%w)", f.service, err), "Cannot ask the registry")
+		f.note("Cannot ask the registry; keeping what is known", telemetry.KeyError, err.Error())
+		f.fail(fmt.Errorf("no instance of %s registered (%w)", f.service, err))
 		return
 	}
 	use, err := sustain(f.service, f.current, next)
 	if err != nil {
-		f.hold(err, "The registry has no instance")
+		f.note("The registry has no instance", telemetry.KeyError, err.Error())
+		f.fail(err)
 		return
 	}
 	if use.Subset != next.Subset || len(use.Instances) != len(next.Instances) {
@@ -96,9 +98,8 @@ func (f *follower) update(next Snapshot, err error) {
 	_ = f.cc.UpdateState(state(use))
 }
 
-// hold keeps what there is. Callers see the error only if there never was an instance.
-func (f *follower) hold(err error, message string) {
-	f.note(message, telemetry.KeyError, err.Error())
+// fail lets callers see the error, if there never was an instance that they could use instead.
+func (f *follower) fail(err error) {
 	if len(f.current.Instances) == 0 {
 		f.cc.ReportError(err)
 	}
