@@ -252,7 +252,10 @@ func TestBadSecrets(t *testing.T) {
 					delete(app.Spec.Services, name)
 				}
 			}))
-			f.is("movies-rating", v1alpha1.ConditionBindingsReady, metav1.ConditionFalse, mistake.words, 30*time.Second)
+			f.eventually(30*time.Second, "the application names Secret and key", func() (bool, string) {
+				c := condition(f.app("movies").Status.Conditions, v1alpha1.ConditionBindingsReady)
+				return c.Status == metav1.ConditionFalse && strings.Contains(c.Message, "rating-mysql") && strings.Contains(c.Message, mistake.words), c.Message
+			})
 			if pods := f.kubectl("get", "pods", "-o", "name"); strings.TrimSpace(pods) != "" {
 				t.Errorf("pods were started in spite of a bad Secret: %s", pods)
 			}
