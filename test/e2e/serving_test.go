@@ -36,7 +36,7 @@ func TestFleet(t *testing.T) {
 		{"scale", scale},
 		{"a Secret without a key", secretWithoutKey},
 		{"the database goes away", databaseAway},
-		{"Consul goes away and comes back empty", consulAway},
+		{"Consul goes away, and loses an entry", consulAway},
 		{"the operator is killed during a change under load", operatorKilled},
 		{"nothing is written when nothing changes", idle},
 		{"deleted in order", deleted},
