@@ -35,9 +35,13 @@ func crashLoop(f *fleet) {
 	f.ready("movies", time.Minute)
 }
 
+// imageMissing: the cluster has no registry at all, so an image that is not on the node is the environment's fault.
 func imageMissing(f *fleet) {
 	f.patchService("rating", `{"image":{"registry":"localhost/fleet","name":"no-such-program"}}`)
 	f.is("movies-rating", v1alpha1.ConditionReady, metav1.ConditionFalse, "no-such-program", time.Minute)
+	if c := condition(f.service("movies-rating").Status.Conditions, v1alpha1.ConditionRolledBack); c.Status == metav1.ConditionTrue {
+		f.t.Errorf("a registry that is away took the release back: %s", c.Message)
+	}
 	f.is("movies-rating", v1alpha1.ConditionAvailable, metav1.ConditionTrue, "", time.Second)
 	f.patchService("rating", `{"image":null}`)
 	f.ready("movies", time.Minute)

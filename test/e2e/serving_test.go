@@ -30,7 +30,7 @@ func TestFleet(t *testing.T) {
 		{"kubectl tells the state", kubectlTells},
 		{"a version change loses no request", loseNothing},
 		{"a crash loop is taken back", crashLoop},
-		{"an image that does not exist is taken back", imageMissing},
+		{"an image that no registry gives blames nobody", imageMissing},
 		{"a release that is never ready is taken back", neverReady},
 		{"hand edits are undone", handEdits},
 		{"scale", scale},
