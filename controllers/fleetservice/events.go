@@ -68,13 +68,13 @@ func (r *Reconciler) announceRestored(s *scope, child client.Object, result appl
 	if by == "" {
 		by = "somebody"
 	}
-	r.events.Eventf(s.fs, child, corev1.EventTypeWarning, "HandEditUndone", "restore", "%s %s: %s changed %s; it was put back. Edit %s instead",
-		kindOf(child, r.client), child.GetName(), by, strings.Join(result.Restored, ", "), fieldInstead(s.fs, result.Restored))
+	r.events.Eventf(s.fs, child, corev1.EventTypeWarning, "HandEditUndone", "restore", "%s %s: %s changed %s; it was put back. %s",
+		kindOf(child, r.client), child.GetName(), by, strings.Join(result.Restored, ", "), instead(s.fs, result.Restored))
 }
 
 // announceRecreated tells of a child that somebody deleted.
 func (r *Reconciler) announceRecreated(s *scope, child client.Object) {
-	r.events.Eventf(s.fs, child, corev1.EventTypeWarning, "DeletionUndone", "restore", "%s %s was deleted; it was created again. To remove the service, delete %s",
+	r.events.Eventf(s.fs, child, corev1.EventTypeWarning, "DeletionUndone", "restore", "%s %s was deleted; it was created again. To have no pods, set replicas to 0 in %s",
 		kindOf(child, r.client), child.GetName(), owner(s.fs))
 }
 
@@ -84,7 +84,7 @@ func owner(fs *v1alpha1.FleetService) string {
 	if app := metav1.GetControllerOf(fs); app != nil && component != "" {
 		return fmt.Sprintf("spec.services.%s of %s %s", component, app.Kind, app.Name)
 	}
-	return "FleetService " + fs.Name
+	return "the spec of FleetService " + fs.Name
 }
 
 func kindOf(o client.Object, c client.Client) string {
@@ -95,23 +95,20 @@ func kindOf(o client.Object, c client.Client) string {
 	return gvk.Kind
 }
 
-// fieldInstead names the field of the resource that a person owns.
-func fieldInstead(fs *v1alpha1.FleetService, paths []string) string {
-	knob := "the matching field"
+// instead says what a person may edit to the same end.
+func instead(fs *v1alpha1.FleetService, paths []string) string {
 	for _, known := range []struct{ in, field string }{
-		{"spec.replicas", "replicas"}, {"spec.template", "image, env, resources or podOverrides"}, {"spec.ports", "ports"}, {"spec.selector", "nothing: traffic is moved by the operator"},
-		{"metadata.annotations", "ownership"},
+		{"spec.replicas", "replicas"}, {"spec.template", "image, env, resources or podOverrides"}, {"spec.ports", "ports"},
+		{"metadata.annotations", "ownership"}, {"data", "config"},
 	} {
 		if strings.HasPrefix(paths[0], known.in) {
-			knob = known.field
-			break
+			return fmt.Sprintf("Edit %s in %s instead", known.field, owner(fs))
 		}
 	}
-	component := fs.Labels[v1alpha1.LabelComponent]
-	if owner := metav1.GetControllerOf(fs); owner != nil && component != "" {
-		return fmt.Sprintf("spec.services.%s (%s) of %s %s", component, knob, owner.Kind, owner.Name)
+	if strings.HasPrefix(paths[0], "spec.selector") {
+		return "Traffic is moved by the operator: change " + owner(fs) + " and it follows"
 	}
-	return fmt.Sprintf("spec (%s) of FleetService %s", knob, fs.Name)
+	return "It belongs to the operator; what can be set stands in " + owner(fs)
 }
 
 func (r *Reconciler) announceSnapshotMissing(s *scope, hash string) {

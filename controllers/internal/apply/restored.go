@@ -79,10 +79,10 @@ func sets(fields *metav1.FieldsV1, paths []path) bool {
 	}
 	return slices.ContainsFunc(paths, func(p path) bool {
 		at := owned
-		for _, key := range p {
+		for i, key := range p {
 			below, ok := at["f:"+key].(map[string]any)
 			if !ok {
-				return false
+				return i > 0 && len(at) == 0 // a leaf above the path: a map that is owned whole, such as a selector
 			}
 			at = below
 		}
