@@ -28,7 +28,6 @@ func TestCrashAfterAnyCall(t *testing.T) {
 	}
 	for n, write := range reference.writes {
 		t.Run(fmt.Sprintf("%02d %s", n, write), func(t *testing.T) {
-			t.Parallel()
 			s := newStage(t)
 			s.install(v1)
 			s.serving("rating:v1")
@@ -52,7 +51,6 @@ func TestCrashAfterAnyCall(t *testing.T) {
 func TestCrashDuringDeletion(t *testing.T) {
 	for n := range 3 {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			t.Parallel()
 			s := newStage(t)
 			s.install(v1)
 			s.serving("rating:v1")
@@ -86,7 +84,6 @@ func TestRejectionSurvivesACrash(t *testing.T) {
 	reference.rejected(func() { reference.writes = nil })
 	for n, write := range reference.writes {
 		t.Run(fmt.Sprintf("%02d %s", n, write), func(t *testing.T) {
-			t.Parallel()
 			s := newStage(t)
 			s.rejected(func() { s.crashAt(n) })
 			if s.after != nil {

@@ -58,6 +58,7 @@ var errCrash = errors.New("the process ends here")
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
+	t.Parallel() // each has a namespace of its own, and mostly waits for the API server
 	c := server.Client(t)
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "fs-"}}
 	if err := c.Create(t.Context(), ns); err != nil {
@@ -65,7 +66,7 @@ func newStage(t *testing.T) *stage {
 	}
 	s := &stage{
 		t: t, c: c, namespace: ns.Name, recorder: events.NewFakeRecorder(1000),
-		clock: clocktesting.NewFakeClock(time.Now().Truncate(time.Second)), //nolint:forbidigo // the API server stamps objects with the real time
+		clock: clocktesting.NewFakeClock(time.Now().Truncate(time.Second)), // as the API server stamps objects
 	}
 	s.world = &world{stage: s, behaviors: map[string]behavior{}}
 	return s
@@ -174,8 +175,11 @@ func (s *stage) reconcile() (reconcile.Result, error) {
 	return s.process().Reconcile(s.t.Context(), reconcile.Request{NamespacedName: client.ObjectKey{Namespace: s.namespace, Name: "rating"}})
 }
 
-// rounds bounds how often a test lets everybody act: more than any story needs.
-const rounds = 150
+// rounds bounds how often a test lets everybody act: more than any story needs. Between two rounds goes a tick.
+const (
+	rounds = 100
+	tick   = 2 * time.Second
+)
 
 // mayFail are the errors that a test of faults brings about.
 func mayFail(err error) bool {
@@ -189,7 +193,7 @@ func (s *stage) step() {
 		s.t.Fatalf("Reconcile = %v", err)
 	}
 	s.world.play()
-	s.clock.Step(time.Second)
+	s.clock.Step(tick)
 }
 
 // until lets everybody act until the service is as wanted.
@@ -202,7 +206,7 @@ func (s *stage) until(what string, is func(*v1alpha1.FleetService) bool) *v1alph
 		}
 	}
 	status, _ := yaml.Marshal(s.get().Status)
-	s.t.Fatalf("%s did not come within %d s; status:\n%s", what, rounds, status)
+	s.t.Fatalf("%s did not come within %s; status:\n%s", what, rounds*tick, status)
 	return nil
 }
 
@@ -269,7 +273,7 @@ func (s *stage) wantQuiet(when string) {
 		if _, err := s.reconcile(); !mayFail(err) {
 			s.t.Errorf("%s: Reconcile = %v", when, err)
 		}
-		s.clock.Step(time.Second)
+		s.clock.Step(tick)
 	}
 	if len(s.writes) > 0 {
 		s.t.Errorf("%s: %q, want no write while nothing changes", when, s.writes)
