@@ -69,6 +69,16 @@ own_password() {
     od -An -N16 -tx1 /dev/urandom | tr -d ' \n'
 }
 
+# ports_free PORT...: what the demo will listen on must be free, or be the demo's own from last time; said before any work.
+ports_free() {
+  local port
+  for port in "$@"; do
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || continue
+    own_cluster || ! "$CLUSTER" front 2>/dev/null | grep -q ":$port " || continue
+    die "port $port on 127.0.0.1 is taken, and the demo needs it: end what listens there (ss -ltnp 'sport = :$port' names it)"
+  done
+}
+
 # reach LISTEN NAMESPACE/SERVICE:PORT: an address on this machine for a Service object.
 reach() {
   if own_cluster; then

@@ -2,6 +2,7 @@
 # The stories: each can be told alone once the fleet is up.
 
 up() {
+  ports_free 8081 8082 8083 8183
   title "A real Kubernetes, MariaDB and Consul; the operator; the fleet"
   cluster_up
   step "the cluster is up; images follow (built once)"
