@@ -92,17 +92,15 @@ func (r *Reconciler) record(ctx context.Context, s *scope, a plan.Action) error 
 
 // createOnce creates a child that never changes. One that is there already must be ours.
 func (r *Reconciler) createOnce(ctx context.Context, s *scope, child client.Object) error {
-	err := r.client.Create(ctx, child, client.FieldOwner(fieldManager))
-	if !apierrors.IsAlreadyExists(err) {
-		return err
+	there := child.DeepCopyObject().(client.Object)
+	err := r.direct.Get(ctx, client.ObjectKeyFromObject(child), there)
+	if apierrors.IsNotFound(err) {
+		return r.client.Create(ctx, child, client.FieldOwner(fieldManager))
 	}
-	if err := r.direct.Get(ctx, client.ObjectKeyFromObject(child), child); err != nil {
-		return client.IgnoreNotFound(err)
-	}
-	if !metav1.IsControlledBy(child, s.fs) {
+	if err == nil && !metav1.IsControlledBy(there, s.fs) {
 		return &apply.NameTaken{Kind: kindOf(child, r.client), Namespace: child.GetNamespace(), Name: child.GetName()}
 	}
-	return nil
+	return err
 }
 
 // migrate starts the migration Job of the desired revision. A Job's template cannot change, so it is created once.

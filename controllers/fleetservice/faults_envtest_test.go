@@ -12,10 +12,12 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"movieexample.com/fleet/api/v1alpha1"
+	"movieexample.com/fleet/controllers/fleetservice/revision"
 )
 
 // secret creates or replaces a Secret.
@@ -181,11 +183,19 @@ func TestNamesThatAreTaken(t *testing.T) {
 		"ServiceAccount": &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "rating", Labels: map[string]string{
 			v1alpha1.LabelManagedBy: v1alpha1.ManagedByValue, v1alpha1.LabelService: "rating",
 		}}},
+		"ControllerRevision": &appsv1.ControllerRevision{Data: runtime.RawExtension{Raw: []byte(`{}`)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t)
 			theirs := theirs.DeepCopyObject().(client.Object)
 			theirs.SetNamespace(s.namespace)
+			if theirs.GetName() == "" {
+				hash, err := revision.Hash(s.rating(v1))
+				if err != nil {
+					t.Fatal(err)
+				}
+				theirs.SetName("rating-" + hash)
+			}
 			if err := s.c.Create(t.Context(), theirs); err != nil {
 				t.Fatal(err)
 			}
@@ -193,7 +203,7 @@ func TestNamesThatAreTaken(t *testing.T) {
 			fs := s.until("the collision told", func(fs *v1alpha1.FleetService) bool {
 				return strings.HasPrefix(condition(fs, v1alpha1.ConditionStalled), "True NameTaken")
 			})
-			s.wantCondition(fs, v1alpha1.ConditionStalled, "True NameTaken", name+" "+s.namespace+"/rating exists and is not owned by this resource: delete or rename it")
+			s.wantCondition(fs, v1alpha1.ConditionStalled, "True NameTaken", name+" "+s.namespace+"/"+theirs.GetName()+" exists and is not owned by this resource: delete or rename it")
 			s.wantQuiet("name taken")
 			if err := s.c.Delete(t.Context(), theirs); err != nil {
 				t.Fatal(err)
