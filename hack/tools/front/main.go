@@ -30,7 +30,7 @@ func main() {
 // enter opens the listeners and replaces this process by one inside the namespaces of the first argument.
 func enter(args []string) error {
 	if len(args) < 2 {
-		return errors.New("usage: front PID 127.0.0.1:PORT=HOST:PORT...")
+		return errors.New("usage: front PID 127.0.0.1:PORT=HOST:PORT [127.0.0.1:PORT=HOST:PORT]")
 	}
 	if _, err := strconv.Atoi(args[0]); err != nil {
 		return fmt.Errorf("%q is not a process id", args[0])
