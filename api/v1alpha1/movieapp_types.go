@@ -72,6 +72,7 @@ type MovieAppService struct {
 // +kubebuilder:validation:XValidation:rule="has(self.ownership) || self.services.all(s, has(self.services[s].ownership))",message="ownership.accountable is required, for the application or for each service: who answers when it fails?"
 // +kubebuilder:validation:XValidation:rule="self.services.all(s, self.services[s].?storage.orValue(s in ['metadata', 'rating'] ? 'MySQL' : 'None') != 'MySQL' || has(self.services[s].bindings) && has(self.services[s].bindings.mysql) || has(self.bindings) && has(self.bindings.mysql))",message="a service with storage MySQL (the preset of metadata and rating) needs bindings.mysql.secretRef.name: the Secret with the database's address and credentials"
 // +kubebuilder:validation:XValidation:rule="self.services.all(s, !has(self.services[s].migrations) || self.services[s].?storage.orValue(s in ['metadata', 'rating'] ? 'MySQL' : 'None') == 'MySQL')",message="migrations need storage MySQL"
+// +kubebuilder:validation:XValidation:rule="!('metadata' in self.services && self.services['metadata'].?storage.orValue('MySQL') == 'None') && !('rating' in self.services && self.services['rating'].?storage.orValue('MySQL') == 'None')",message="metadata and rating keep data: their storage is MySQL or Memory, not None"
 type MovieAppSpec struct {
 	// image says where the images come from: <registry>/<service>:<tag>.
 	// +required

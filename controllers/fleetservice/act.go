@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice/plan"
 	"movieexample.com/fleet/controllers/fleetservice/render"
 	"movieexample.com/fleet/controllers/fleetservice/revision"
@@ -115,7 +116,7 @@ func (r *Reconciler) migrate(ctx context.Context, s *scope, a plan.Action) error
 	if err := r.applyChild(ctx, s, render.ConfigMap(s.fs, a.Hash, snapshot)); err != nil {
 		return err
 	}
-	if err := r.createOnce(ctx, s, render.MigrationJob(s.fs, a.Hash)); err != nil {
+	if err := r.createOnce(ctx, s, render.MigrationJob(s.fs, a.Hash, snapshot)); err != nil {
 		return fmt.Errorf("start the migration of revision %s: %w", a.Hash, err)
 	}
 	return nil
@@ -158,7 +159,7 @@ func (r *Reconciler) route(ctx context.Context, s *scope, a plan.Action) error {
 	}
 	if agent != nil {
 		err := r.consul.Move(ctx, *agent, traffic.Route{
-			Service: revision.ConsulName(s.fs), Default: a.Hash,
+			Service: revision.ConsulName(s.fs), Owner: ownerName(s.fs), Default: a.Hash,
 			Revisions: traffic.Revisions(state.Stable.Hash, state.Canary.Hash, state.Previous.Hash),
 		})
 		if err != nil {
@@ -173,3 +174,6 @@ func (r *Reconciler) route(ctx context.Context, s *scope, a plan.Action) error {
 	s.routed = s.observation.Traffic.Hash != a.Hash || state.Traffic.Hash != a.Hash
 	return nil
 }
+
+// ownerName is how a service's entries in Consul name their owner.
+func ownerName(fs *v1alpha1.FleetService) string { return fs.Namespace + "/" + fs.Name }

@@ -35,6 +35,9 @@ func (r *Reconciler) finalize(ctx context.Context, fs *v1alpha1.FleetService) (r
 		}
 		return reconcile.Result{}, r.release(ctx, fs)
 	}
+	if err := r.reportDeleting(ctx, fs); err != nil && !late {
+		return reconcile.Result{}, err
+	}
 	gone, err := r.drainAll(ctx, fs)
 	if err != nil && !late {
 		return reconcile.Result{}, err
@@ -87,7 +90,7 @@ func (r *Reconciler) leaveConsul(ctx context.Context, fs *v1alpha1.FleetService,
 		r.announceSkipped(fs, "its Consul entries: the Secret with Consul's address is gone")
 		return nil
 	}
-	err := r.consul.Remove(ctx, agent, revision.ConsulName(fs))
+	err := r.consul.Remove(ctx, agent, revision.ConsulName(fs), ownerName(fs))
 	if err != nil && late {
 		r.announceSkipped(fs, "its Consul entries: "+err.Error())
 		return nil

@@ -11,6 +11,7 @@ import (
 	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice/plan"
 	"movieexample.com/fleet/controllers/fleetservice/revision"
+	"movieexample.com/fleet/controllers/fleetservice/traffic"
 	"movieexample.com/fleet/controllers/internal/apply"
 	"movieexample.com/fleet/controllers/internal/bindings"
 )
@@ -40,8 +41,9 @@ func (s *scope) bindsConsul() bool {
 
 // explained is true for errors that only a person can mend and that status explains.
 func explained(err error) bool {
-	var taken *apply.NameTaken
-	return errors.As(err, &taken)
+	var object *apply.NameTaken
+	var name *traffic.NameTaken
+	return errors.As(err, &object) || errors.As(err, &name)
 }
 
 // memory is what the process remembers between reconciles. All of it can be lost without harm.

@@ -191,3 +191,21 @@ func (r *Reconciler) reportUnknown(ctx context.Context, s *scope, cause error) e
 	}
 	return nil
 }
+
+// reportDeleting says that a service is on its way out, once.
+func (r *Reconciler) reportDeleting(ctx context.Context, fs *v1alpha1.FleetService) error {
+	before := fs.Status.DeepCopy()
+	fs.Status.Phase = "Deleting"
+	for kind, status := range map[string]metav1.ConditionStatus{v1alpha1.ConditionReady: metav1.ConditionFalse, v1alpha1.ConditionReconciling: metav1.ConditionTrue} {
+		conditions.Set(&fs.Status.Conditions, fs.Generation, r.clock.Now(), metav1.Condition{
+			Type: kind, Status: status, Reason: v1alpha1.ReasonDeleting, Message: "pods finish their requests and go, then the entries in Consul",
+		})
+	}
+	if equality.Semantic.DeepEqual(before, &fs.Status) {
+		return nil
+	}
+	if err := r.client.Status().Update(ctx, fs); err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("write status: %w", err)
+	}
+	return nil
+}

@@ -64,6 +64,7 @@ var movieAppMistakes = map[string]mistake{
 	"MySQL without binding":         {`{spec: {services: {metadata: {bindings: null}}}}`, `a service with storage MySQL (the preset of metadata and rating) needs bindings.mysql.secretRef.name`},
 	"Memory with three replicas":    {`{spec: {services: {rating: {storage: Memory}}}}`, `storage Memory is lost with the pod and not shared: it needs replicas 1`},
 	"unknown storage":               {`{spec: {services: {rating: {storage: Postgres}}}}`, `Unsupported value: "Postgres": supported values: "None", "MySQL", "Memory"`},
+	"storage None for data":         {`{spec: {services: {rating: {storage: None, migrations: null}}}}`, `metadata and rating keep data: their storage is MySQL or Memory, not None`},
 	"migrations without database":   {`{spec: {services: {movie: {migrations: {args: [migrate]}}}}}`, `migrations need storage MySQL`},
 	"equal ports":                   {`{spec: {services: {rating: {ports: {grpc: 9000, admin: 9000}}}}}`, `grpc, http and admin must be three different ports`},
 	"privileged port":               {`{spec: {services: {rating: {ports: {grpc: 80}}}}}`, `spec.services.rating.ports.grpc in body should be greater than or equal to 1024`},

@@ -43,7 +43,7 @@ func StartConsul(tb testing.TB, flags ...string) *Consul {
 	c.Port = ports[0]
 	c.flags = append([]string{
 		"-http-port=" + strconv.Itoa(ports[0]), "-server-port=" + strconv.Itoa(ports[1]),
-		"-serf-lan-port=" + strconv.Itoa(ports[2]), "-serf-wan-port=-1", "-dns-port=-1", "-grpc-port=-1",
+		"-serf-lan-port=" + strconv.Itoa(ports[2]), "-serf-wan-port=-1", "-dns-port=-1", "-grpc-port=-1", "-grpc-tls-port=-1",
 	}, flags...)
 	tb.Cleanup(func() { c.Stop(tb) })
 	c.Start(tb)

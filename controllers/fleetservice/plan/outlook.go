@@ -92,7 +92,7 @@ func progress(o Observation, r Revision) string {
 	if facts := releaseFacts(r); len(facts) > 0 {
 		text += "; " + facts[0].Message
 	}
-	if o.State.Stable.Hash == "" {
+	if o.State.Stable.Hash == "" || o.Revisions[o.State.Canary.Hash].Created.IsZero() {
 		return text
 	}
 	return fmt.Sprintf("%s; taken back if not ready by %s. %s", text, clock(deadline(o)), meanwhile(o))

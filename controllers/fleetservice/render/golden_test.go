@@ -78,7 +78,7 @@ func everything(t testing.TB, fs *v1alpha1.FleetService) []byte {
 	}
 	objects := []any{
 		render.ServiceAccount(fs), render.Headless(fs), render.DisruptionBudget(fs), recorded, render.ConfigMap(fs, hash, snapshot),
-		render.MigrationJob(fs, hash), render.Deployment(fs, hash, snapshot, 3),
+		render.MigrationJob(fs, hash, snapshot), render.Deployment(fs, hash, snapshot, 3),
 	}
 	for _, s := range render.Services(fs, hash, "klmnopqrst") {
 		objects = append(objects, s)
@@ -136,7 +136,7 @@ func TestPodsAreRestricted(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			job := render.MigrationJob(fs, hash).Spec.Template
+			job := render.MigrationJob(fs, hash, &revision.Snapshot{Template: template}).Spec.Template
 			evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
 			if err != nil {
 				t.Fatal(err)

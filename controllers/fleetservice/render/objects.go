@@ -117,10 +117,12 @@ func DisruptionBudget(fs *v1alpha1.FleetService) *policyv1.PodDisruptionBudget {
 	}
 }
 
-// MigrationJob runs the migrations of a revision's image before its first pod.
-func MigrationJob(fs *v1alpha1.FleetService, hash string) *batchv1.Job {
+// MigrationJob runs the migrations of a revision's image before its first pod. Of podOverrides it follows
+// imagePullSecrets: without them the image of a private registry could not be had.
+func MigrationJob(fs *v1alpha1.FleetService, hash string, s *revision.Snapshot) *batchv1.Job {
 	spec := podSpec(fs, hash)
 	spec.RestartPolicy = corev1.RestartPolicyNever
+	spec.ImagePullSecrets = s.Template.Spec.ImagePullSecrets
 	spec.Containers[0].Args = migrateArgs(fs)
 	podLabels := map[string]string{
 		v1alpha1.LabelManagedBy: v1alpha1.ManagedByValue, v1alpha1.LabelApp: AppName(fs), LabelMigration: fs.Name,

@@ -30,6 +30,8 @@ type Consul struct {
 type Route struct {
 	// Service is the name in Consul.
 	Service string
+	// Owner is namespace/name of the resource that the entries belong to.
+	Owner string
 	// Default is the revision that callers use.
 	Default string
 	// Revisions are all live revisions, Default among them.
@@ -52,13 +54,17 @@ func (c *Consul) Observe(ctx context.Context, agent bindings.Consul, service str
 }
 
 // Move sends callers to route.Default and verifies it. It writes only what differs, and restores what somebody else
-// has changed. A lost race is an error: the next reconcile looks anew.
+// has changed. A lost race is an error: the next reconcile looks anew. Entries of another owner are left alone and are
+// the error *NameTaken.
 func (c *Consul) Move(ctx context.Context, agent bindings.Consul, route Route) error {
-	if err := c.ensureDefaults(ctx, agent, route.Service); err != nil {
-		return err
-	}
 	have, err := c.resolver(ctx, agent, route.Service)
 	if err != nil {
+		return err
+	}
+	if owner := ownerOf(have); owner != "" && owner != route.Owner {
+		return &NameTaken{Service: route.Service, Owner: owner}
+	}
+	if err := c.ensureDefaults(ctx, agent, route.Service); err != nil {
 		return err
 	}
 	want := resolverFor(route)
@@ -81,8 +87,34 @@ func (c *Consul) Move(ctx context.Context, agent bindings.Consul, route Route) e
 	return nil
 }
 
-// Remove deletes the entries of a service; entries that do not exist are no error.
-func (c *Consul) Remove(ctx context.Context, agent bindings.Consul, service string) error {
+// NameTaken is the error for a name in Consul that another resource moves traffic for.
+type NameTaken struct {
+	Service, Owner string
+}
+
+func (e *NameTaken) Error() string {
+	return fmt.Sprintf("the name %s in Consul belongs to FleetService %s: give one of the two another spec.consulName", e.Service, e.Owner)
+}
+
+// metaOwner is the key in an entry's meta that names its owner.
+const metaOwner = "owner"
+
+func ownerOf(entry *api.ServiceResolverConfigEntry) string {
+	if entry == nil {
+		return ""
+	}
+	return entry.Meta[metaOwner]
+}
+
+// Remove deletes the owner's entries of a service; entries that do not exist, or are another owner's, are no error.
+func (c *Consul) Remove(ctx context.Context, agent bindings.Consul, service, owner string) error {
+	have, err := c.resolver(ctx, agent, service)
+	if err != nil {
+		return err
+	}
+	if other := ownerOf(have); other != "" && other != owner {
+		return nil
+	}
 	client, err := c.client(agent)
 	if err != nil {
 		return err
@@ -105,12 +137,12 @@ func resolverFor(route Route) *api.ServiceResolverConfigEntry {
 	}
 	return &api.ServiceResolverConfigEntry{
 		Kind: api.ServiceResolver, Name: route.Service, DefaultSubset: route.Default, Subsets: subsets,
-		Meta: map[string]string{"managed-by": "movie-fleet"},
+		Meta: map[string]string{"managed-by": "movie-fleet", metaOwner: route.Owner},
 	}
 }
 
 func same(have, want *api.ServiceResolverConfigEntry) bool {
-	return have.DefaultSubset == want.DefaultSubset && maps.Equal(have.Subsets, want.Subsets) && have.Redirect == nil && len(have.Failover) == 0
+	return have.DefaultSubset == want.DefaultSubset && have.Meta[metaOwner] == want.Meta[metaOwner] && maps.Equal(have.Subsets, want.Subsets) && have.Redirect == nil && len(have.Failover) == 0
 }
 
 func (c *Consul) ensureDefaults(ctx context.Context, agent bindings.Consul, service string) error {

@@ -4,6 +4,7 @@ package traffic_test
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net"
 	"net/http"
@@ -24,14 +25,17 @@ import (
 	"movieexample.com/fleet/test/parts"
 )
 
-const name = "movies-rating"
+const (
+	name  = "movies-rating"
+	owner = "movies/movies-rating"
+)
 
 func at(port int) bindings.Consul {
 	return bindings.Consul{Scheme: "http", Host: "127.0.0.1", Port: port}
 }
 
 func to(stable string, others ...string) traffic.Route {
-	return traffic.Route{Service: name, Default: stable, Revisions: traffic.Revisions(append(others, stable)...)}
+	return traffic.Route{Service: name, Owner: owner, Default: stable, Revisions: traffic.Revisions(append(others, stable)...)}
 }
 
 func resolver(t *testing.T, client *api.Client) *api.ServiceResolverConfigEntry {
@@ -66,7 +70,7 @@ func TestConsul(t *testing.T) {
 	t.Run("first revision", func(t *testing.T) {
 		move(t, consul, agent, to("aaaa"))
 		want := &api.ServiceResolverConfigEntry{
-			Kind: api.ServiceResolver, Name: name, DefaultSubset: "aaaa", Meta: map[string]string{"managed-by": "movie-fleet"},
+			Kind: api.ServiceResolver, Name: name, DefaultSubset: "aaaa", Meta: map[string]string{"managed-by": "movie-fleet", "owner": owner},
 			Subsets: map[string]api.ServiceResolverSubset{"aaaa": {Filter: `Service.Meta.revision == "aaaa"`, OnlyPassing: true}},
 		}
 		ignore := cmpopts.IgnoreFields(api.ServiceResolverConfigEntry{}, "CreateIndex", "ModifyIndex", "Partition", "Namespace")
@@ -101,9 +105,23 @@ func TestConsul(t *testing.T) {
 			t.Error("the subset of the revision that left is still there")
 		}
 	})
+	t.Run("of another owner", func(t *testing.T) {
+		theirs := to("cccc")
+		theirs.Owner = "films/rating"
+		var taken *traffic.NameTaken
+		if err := consul.Move(t.Context(), agent, theirs); !errors.As(err, &taken) || !strings.Contains(err.Error(), owner) {
+			t.Errorf("Move of a name that belongs to %s = %v, want NameTaken that names the owner", owner, err)
+		}
+		if err := consul.Remove(t.Context(), agent, name, theirs.Owner); err != nil {
+			t.Errorf("Remove by another owner = %v, want nothing done", err)
+		}
+		if got := resolver(t, client).DefaultSubset; got != "bbbb" {
+			t.Errorf("another owner moved the default subset to %q, want bbbb still", got)
+		}
+	})
 	t.Run("removed, and again", func(t *testing.T) {
 		for range 2 {
-			if err := consul.Remove(t.Context(), agent, name); err != nil {
+			if err := consul.Remove(t.Context(), agent, name, owner); err != nil {
 				t.Errorf("Remove = %v", err)
 			}
 		}
@@ -211,7 +229,7 @@ func TestConsulAway(t *testing.T) {
 		for call, do := range map[string]func(context.Context, *traffic.Consul) error{
 			"Observe": func(ctx context.Context, c *traffic.Consul) error { _, err := c.Observe(ctx, agent, name); return err },
 			"Move":    func(ctx context.Context, c *traffic.Consul) error { return c.Move(ctx, agent, to("aaaa")) },
-			"Remove":  func(ctx context.Context, c *traffic.Consul) error { return c.Remove(ctx, agent, name) },
+			"Remove":  func(ctx context.Context, c *traffic.Consul) error { return c.Remove(ctx, agent, name, owner) },
 		} {
 			t.Run(what+", "+call, func(t *testing.T) {
 				t.Parallel()
