@@ -190,3 +190,9 @@ func TestStartsWithoutDependencies(t *testing.T) {
 	f.ready("movies", 2*time.Minute)
 	f.noRestarts()
 }
+
+// TestDemoOnAClusterOfYourOwn: the manifests of the demo's parts, which need images from outside, are such as an API server takes.
+func TestDemoOnAClusterOfYourOwn(t *testing.T) {
+	f := newFleet(t, "parts")
+	f.kubectl("apply", "--dry-run=server", "-f", "hack/demo/parts.yaml")
+}
