@@ -1,7 +1,33 @@
 package verdict
 
+import "fmt"
+
+// maxRequests bounds the requests of one revision in one look. It keeps a hostile page of metrics from costing more than
+// some milliseconds, and logarithms exact to 1e-5.
+const maxRequests = 1_000_000_000
+
 // Counts are the requests that ended within one look, and how many of them were bad. Bad never exceeds Requests.
 type Counts struct {
 	Requests int64 `json:"n"`
 	Bad      int64 `json:"x"`
+}
+
+func (c Counts) plus(d Counts) Counts {
+	return Counts{Requests: c.Requests + d.Requests, Bad: c.Bad + d.Bad}
+}
+
+func (c Counts) minus(d Counts) Counts {
+	return Counts{Requests: c.Requests - d.Requests, Bad: c.Bad - d.Bad}
+}
+
+func (c Counts) check() error {
+	switch {
+	case c.Bad < 0 || c.Requests < 0:
+		return fmt.Errorf("%d bad of %d requests: counts are differences of counters and never negative", c.Bad, c.Requests)
+	case c.Bad > c.Requests:
+		return fmt.Errorf("%d bad of %d requests: read both from one scrape", c.Bad, c.Requests)
+	case c.Requests > maxRequests:
+		return fmt.Errorf("%d requests: one look holds at most %d of one revision", c.Requests, maxRequests)
+	}
+	return nil
 }

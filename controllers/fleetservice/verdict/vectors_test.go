@@ -13,7 +13,24 @@ type vector struct {
 	Null, Tol  float64
 	Atoms      []float64
 	Counts     [4]int64
+	Params     struct{ Weights []float64 }
+	Every      int
+	Looks      []vectorLook
 	Want       json.RawMessage
+}
+
+type vectorLook struct {
+	NC, XC, NS, XS int64
+	NB             *int64
+	XB             int64
+	New, Total     bool
+	Steady         *bool
+	Gamma          float64
+}
+
+type vectorWant struct {
+	Rollback float64
+	Promote  []struct{ Weight, Relative, Absolute, LogE float64 }
 }
 
 func vectors(t *testing.T, kind string) []vector {
@@ -36,6 +53,10 @@ func vectors(t *testing.T, kind string) []vector {
 		t.Fatalf("no vectors of kind %q", kind)
 	}
 	return found
+}
+
+func near(got, want, tolerance float64) bool {
+	return math.Abs(got-want) <= tolerance*math.Max(1, math.Abs(want))
 }
 
 func TestIncrements(t *testing.T) {

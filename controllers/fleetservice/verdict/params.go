@@ -1,0 +1,68 @@
+package verdict
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Params are fixed for the life of a release; another tolerance, objective or list of steps is a new release.
+type Params struct {
+	// Signals are judged together: their evidence against the canary is averaged, each has to agree to a promotion.
+	Signals []Signal `json:"signals"`
+	// Weights are the weights still to come after the release's first, as rising fractions; the last is 1.
+	Weights []float64 `json:"weights"`
+	// FalseRollback is α: the largest probability that a canary within the tolerance is ever rolled back in this release.
+	FalseRollback float64 `json:"falseRollback"`
+	// FalsePromote is β: the largest probability that a release is ever given, after its first weight, one at which it is bad.
+	FalsePromote float64 `json:"falsePromote"`
+}
+
+// Check says what is wrong with the parameters, nil if nothing is.
+func (p Params) Check() error {
+	return errors.Join(p.checkWeights(), p.checkSignals(), checkProbability("falseRollback", p.FalseRollback), checkProbability("falsePromote", p.FalsePromote))
+}
+
+func checkProbability(name string, v float64) error {
+	if v >= 1e-9 && v <= 0.5 {
+		return nil
+	}
+	return fmt.Errorf("%s is %g: it must lie between 1e-9 and 0.5", name, v)
+}
+
+func (p Params) checkWeights() error {
+	if len(p.Weights) == 0 || p.Weights[len(p.Weights)-1] != 1 {
+		return fmt.Errorf("weights are %v: the last must be 1, all traffic", p.Weights)
+	}
+	last := 0.0
+	for _, w := range p.Weights {
+		if !(w >= last+1e-4) {
+			return fmt.Errorf("weights are %v: each must exceed the one before by 0.0001 at least, the first 0", p.Weights)
+		}
+		last = w
+	}
+	return nil
+}
+
+func (p Params) checkSignals() error {
+	if len(p.Signals) == 0 {
+		return errors.New("there are no signals: name at least one")
+	}
+	for i, s := range p.Signals {
+		if !(s.Tolerance >= 1 && s.Tolerance <= 100) {
+			return fmt.Errorf("signal %q: tolerance is %g: it must lie between 1 and 100, as a ratio of odds", s.Name, s.Tolerance)
+		}
+		if !(s.Objective >= 1e-6 && s.Objective <= 0.999) {
+			return fmt.Errorf("signal %q: objective is %g: it must lie between 0.000001 and 0.999, as a share of requests", s.Name, s.Objective)
+		}
+		if slices.ContainsFunc(p.Signals[:i], func(t Signal) bool { return t.Name == s.Name }) {
+			return fmt.Errorf("signal %q is there twice: name each once", s.Name)
+		}
+	}
+	return nil
+}
+
+func (p Params) equal(q Params) bool {
+	return slices.Equal(p.Signals, q.Signals) && slices.Equal(p.Weights, q.Weights) &&
+		p.FalseRollback == q.FalseRollback && p.FalsePromote == q.FalsePromote
+}

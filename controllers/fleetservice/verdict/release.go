@@ -1,0 +1,92 @@
+package verdict
+
+import (
+	"fmt"
+	"slices"
+)
+
+// State is all that a release's looks left behind, as plain values.
+type State struct {
+	// Params are those that the evidence was gathered for.
+	Params Params `json:"params"`
+	// Looks is the number of looks so far.
+	Looks int `json:"looks"`
+	// Groups is the group, 0 to 3, of each pod of the canary at the last look.
+	Groups map[string]int `json:"groups,omitempty"`
+	// Signals has one entry for each of Params.Signals, in their order.
+	Signals []SignalState `json:"signals"`
+}
+
+// Release gathers the evidence about one canary, from its first request to the end of its bake. Not for concurrent use.
+type Release struct {
+	state State
+}
+
+// New begins a release without evidence.
+func New(params Params) (*Release, error) {
+	if err := params.Check(); err != nil {
+		return nil, err
+	}
+	state := State{Params: params}
+	for range params.Signals {
+		state.Signals = append(state.Signals, SignalState{Relative: make([][3]float64, len(params.Weights))})
+	}
+	return &Release{state: state}, nil
+}
+
+// State is the evidence so far, unrounded. The caller does not change it.
+func (r *Release) State() State { return r.state }
+
+// Observe adds one look. An error says what is wrong with the look, and leaves the release as it was.
+func (r *Release) Observe(look Look) error {
+	if err := look.check(r.state.Params.Signals); err != nil {
+		return fmt.Errorf("look %d: %w", r.state.Looks+1, err)
+	}
+	groups := regroup(r.state.Groups, look.Canary)
+	signals := slices.Clone(r.state.Signals)
+	for i, before := range signals {
+		signals[i] = r.observe(i, before, look, groups)
+	}
+	r.state.Looks++
+	r.state.Groups, r.state.Signals = groups, signals
+	return nil
+}
+
+// observe adds a look to signal i.
+func (r *Release) observe(i int, s SignalState, look Look, groups map[string]int) SignalState {
+	signal := r.state.Params.Signals[i]
+	e := r.evidence(i, s, look)
+	parts := make([]Counts, used(groups, len(s.Without)))
+	for _, p := range look.Canary {
+		g := groups[p.Name]
+		parts[g] = parts[g].plus(p.Counts[i])
+	}
+	without := s.without(signal, e, parts)
+	s = s.weighed(signal, r.state.Params.Weights, e)
+	s.Without = without
+	s.Spread = s.Spread.next(of(look.Stable, i))
+	s.Shares = remember(s.Shares, e.canary.plus(e.stable))
+	return s
+}
+
+func (r *Release) evidence(i int, s SignalState, look Look) evidence {
+	e := evidence{
+		canary: sum(of(look.Canary, i)), stable: sum(of(look.Stable, i)),
+		share: r.share(look), spread: s.Spread.Factor(), dead: dead(of(look.Canary, i)),
+	}
+	e.steady = steady(s.Shares, e.canary.plus(e.stable))
+	if look.Again != nil {
+		e.again = &look.Again[i]
+	}
+	return e
+}
+
+func (r *Release) share(look Look) float64 {
+	switch {
+	case r.state.Looks == 0:
+		return shareFirst
+	case look.NewWeight:
+		return shareNew
+	}
+	return shareSteady
+}
