@@ -31,3 +31,8 @@ func (c Counts) check() error {
 	}
 	return nil
 }
+
+// rate is the share of bad requests, kept off 0 and 1 by half a request (Krichevsky–Trofimov).
+func (c Counts) rate() float64 {
+	return (float64(c.Bad) + 0.5) / (float64(c.Requests) + 1)
+}

@@ -19,6 +19,12 @@ func logTotal(logs ...float64) float64 {
 	return total
 }
 
+// logMean is the logarithm of the mean of exp(logs): a mean of e-processes is one, however they depend on each other
+// (Vovk & Wang 2021).
+func logMean(logs []float64) float64 {
+	return logTotal(logs...) - math.Log(float64(len(logs)))
+}
+
 // down rounds to 1e-6, downwards: what is saved never holds more evidence than there was.
 func down(v float64) float64 {
 	return math.Floor(v*1e6) / 1e6
