@@ -2,9 +2,9 @@ package verdict
 
 import "fmt"
 
-// maxRequests bounds the requests of one revision in one look. It keeps a hostile page of metrics from costing more than
-// some milliseconds, and logarithms exact to 1e-5.
-const maxRequests = 1_000_000_000
+// maxRequests bounds the requests of one revision in one look, so that a hostile page of metrics costs less than a tenth of a
+// second, and leaves room for a look over hours in which nobody counted.
+const maxRequests = 100_000_000
 
 // Counts are the requests that ended within one look, and how many of them were bad. Bad never exceeds Requests.
 type Counts struct {

@@ -41,9 +41,8 @@ func used(groups map[string]int, before int) int {
 }
 
 // without are the processes after a look, each without one group's requests. A group's first look starts from the process of
-// the whole canary, of which it was no part until then.
-func (s SignalState) without(signal Signal, e evidence, groups []Counts) []Process {
-	whole := e.guarded(signal.Tolerance)
+// the whole canary, of which it was no part until then. whole are the increments of the whole canary.
+func (s SignalState) without(signal Signal, e evidence, whole []float64, groups []Counts) []Process {
 	next := make([]Process, len(groups))
 	for g, part := range groups {
 		p := s.Rollback

@@ -61,8 +61,9 @@ func (r *Release) observe(i int, s SignalState, look Look, groups map[string]int
 		g := groups[p.Name]
 		parts[g] = parts[g].plus(p.Counts[i])
 	}
-	without := s.without(signal, e, parts)
-	s = s.weighed(signal, r.state.Params.Weights, e)
+	whole := e.guarded(signal.Tolerance)
+	without := s.without(signal, e, whole, parts)
+	s = s.weighed(signal, r.state.Params.Weights, e, whole)
 	s.Without = without
 	s.Spread = s.Spread.next(of(look.Stable, i))
 	s.Shares = remember(s.Shares, e.canary.plus(e.stable))

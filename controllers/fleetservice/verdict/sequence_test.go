@@ -43,7 +43,8 @@ func TestSequences(t *testing.T) {
 			}
 			state := SignalState{Relative: make([][3]float64, len(weights))}
 			for i, look := range v.Looks {
-				state = state.weighed(signal, weights, look.evidence(i == 0))
+				e := look.evidence(i == 0)
+				state = state.weighed(signal, weights, e, e.guarded(signal.Tolerance))
 				if (i+1)%every == 0 {
 					compare(t, i+1, state, signal, want[i/every])
 				}

@@ -29,9 +29,10 @@ type SignalState struct {
 	Shares []int `json:"shares,omitempty"`
 }
 
-// weighed is the state after a look at the whole canary; Without and Spread need the pods and stay as they were.
-func (s SignalState) weighed(signal Signal, weights []float64, e evidence) SignalState {
-	s.Rollback = s.Rollback.next(e.share, e.guarded(signal.Tolerance))
+// weighed is the state after a look at the whole canary; Without and Spread need the pods and stay as they
+// were. whole are the look's guarded increments.
+func (s SignalState) weighed(signal Signal, weights []float64, e evidence, whole []float64) SignalState {
+	s.Rollback = s.Rollback.next(e.share, whole)
 	s.Canary = s.Canary.plus(e.canary)
 	if !e.steady {
 		return s
