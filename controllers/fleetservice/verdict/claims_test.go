@@ -22,6 +22,14 @@ func errorClaims() []claim {
 			},
 		})
 	}
+	for _, base := range []float64{0.001, 0.01, 0.1, 0.3} {
+		claims = append(claims, claim{
+			name: fmt.Sprintf("rolled back within the tolerance on the way, base %g", base), short: 5, full: 10_000, most: 0.01,
+			run: func(rng *rand.Rand) outcome {
+				return outcome{wrong: rolledBackOnTheWay(rng, ordinary(base, withOdds(base, 1.5)))}
+			},
+		})
+	}
 	for _, base := range []float64{0.0051, 0.01, 0.05, 0.2} {
 		claims = append(claims, claim{
 			name: fmt.Sprintf("given all traffic with twice the odds, base %g", base), short: 5, full: 10_000, most: 0.05,
@@ -40,6 +48,26 @@ func errorClaims() []claim {
 		})
 	}
 	return append(append(claims, outageClaims()...), guardClaims()...)
+}
+
+// rolledBackOnTheWay spends a quarter of half an hour at each of four weights.
+func rolledBackOnTheWay(rng *rand.Rand, w world) bool {
+	r, err := New(w.params())
+	if err != nil {
+		panic(err)
+	}
+	for k := range halfHour {
+		w.weight = []float64{0.01, 0.05, 0.2, 0.5}[4*k/halfHour]
+		l := w.look(rng, k)
+		l.NewWeight = k%(halfHour/4) == 0
+		if err := r.Observe(l); err != nil {
+			panic(err)
+		}
+		if d, err := r.Decide(Question{}); err != nil || d.Action == Rollback {
+			return true
+		}
+	}
+	return false
 }
 
 // outageClaims are about what stable suffers too.
