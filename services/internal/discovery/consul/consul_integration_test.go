@@ -6,7 +6,6 @@ import (
 	"context"
 	"log/slog"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/consul/api"
@@ -136,10 +135,10 @@ func TestAnAgentThatComesBackEmptyFailsNoCall(t *testing.T) {
 	})
 	load := discoverytest.StartLoad(t, conn)
 	server.Stop(t)
-	time.Sleep(2 * time.Second) // two reports and some polls meet a closed port
-	server.Start(t)             // empty: no instance, no service-resolver
+	load.More(t, 2000) // for so long reports and polls meet a closed port
+	server.Start(t)    // empty: no instance, no service-resolver
 	discoverytest.Eventually(t, "both are registered anew", func() bool { return passing(client) == 2 })
-	time.Sleep(time.Second)
+	load.More(t, 1000)
 	load.WantNoFailure(t)
 	if !load.Last("v2").IsZero() {
 		t.Error("v2 got calls while the service-resolver was lost, want none")

@@ -74,7 +74,7 @@ func testSwitch(t *testing.T, s Subject) {
 	load := StartLoad(t, conn)
 	up(t, s, "v2", "c", "d")
 	// Nobody may call a revision that is registered but not named.
-	time.Sleep(200 * time.Millisecond)
+	load.More(t, 200)
 	if !load.Last("v2").IsZero() {
 		t.Error("v2 got calls before it was named")
 	}
@@ -87,7 +87,7 @@ func testSwitch(t *testing.T, s Subject) {
 	for _, i := range old {
 		i.Stop()
 	}
-	time.Sleep(200 * time.Millisecond)
+	load.More(t, 200)
 	load.WantNoFailure(t)
 }
 
@@ -123,7 +123,7 @@ func testEmptied(t *testing.T, s Subject) {
 	load := StartLoad(t, conn)
 	down(t, s, list)
 	s.SetSubset(service, "")
-	time.Sleep(300 * time.Millisecond)
+	load.More(t, 300)
 	load.WantNoFailure(t)
 }
 

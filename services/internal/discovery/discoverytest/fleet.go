@@ -117,6 +117,19 @@ func (l *Load) Stop() {
 	l.wait.Wait()
 }
 
+// More waits until so many further calls have ended: what must not happen had that many chances.
+func (l *Load) More(tb testing.TB, calls int) {
+	tb.Helper()
+	until := l.count() + calls
+	Eventually(tb, "the load goes on", func() bool { return l.count() >= until })
+}
+
+func (l *Load) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.calls
+}
+
 // Last is when the revision answered last.
 func (l *Load) Last(revision string) time.Time {
 	l.mu.Lock()
