@@ -21,18 +21,25 @@ import (
 	ratingv1 "movieexample.com/fleet/services/proto/rating/v1"
 )
 
-// What can be called; the REST path of each is below.
+// What can be called.
 const (
 	details  = "details"
 	titles   = "metadata"
 	averages = "rating"
 )
 
-func paths() map[string]string {
-	return map[string]string{details: "/v1/movies/", titles: "/v1/metadata/", averages: "/v1/ratings/movie/"}
+// method is where a call goes: the service, by its name in metrics, and the REST path before the id.
+type method struct{ service, path string }
+
+func methods() map[string]method {
+	return map[string]method{
+		details:  {"movie", "/v1/movies/"},
+		titles:   {"metadata", "/v1/metadata/"},
+		averages: {"rating", "/v1/ratings/movie/"},
+	}
 }
 
-func methods() []string { return slices.Sorted(maps.Keys(paths())) }
+func methodNames() string { return strings.Join(slices.Sorted(maps.Keys(methods())), ", ") }
 
 // outcome is what came of one call.
 type outcome struct {
@@ -44,12 +51,17 @@ type outcome struct {
 
 type caller func(ctx context.Context, movie string) outcome
 
-func newGRPC(conn grpc.ClientConnInterface, method string) caller {
+// newGRPC calls over a connection; a host that is not empty takes the place of the target's in :authority.
+func newGRPC(conn grpc.ClientConnInterface, method, host string) caller {
 	invoke := invoker(conn, method)
+	var opts []grpc.CallOption
+	if host != "" {
+		opts = append(opts, grpc.CallAuthority(host))
+	}
 	return func(ctx context.Context, movie string) outcome {
 		ctx, picked := client.WithRevision(ctx)
 		var header metadata.MD
-		err := invoke(ctx, movie, grpc.Header(&header))
+		err := invoke(ctx, movie, append(slices.Clone(opts), grpc.Header(&header))...)
 		o := outcome{revision: picked(), code: status.Code(err).String(), ok: err == nil}
 		if told := header.Get(client.RevisionHeader); len(told) > 0 {
 			o.revision = told[0]
@@ -87,17 +99,19 @@ func invoker(conn grpc.ClientConnInterface, method string) func(context.Context,
 // rest calls over HTTP, with a connection pool as large as the load needs.
 type rest struct {
 	base   string
+	host   string // for the header Host; empty is the address's own
 	client *http.Client
 }
 
-func newREST(address, method string, timeout time.Duration) (*rest, error) {
+func newREST(address, method, host string, timeout time.Duration) (*rest, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, fmt.Errorf("--rest %q is not of the form http://host:port", address)
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: 1000}
 	return &rest{
-		base:   strings.TrimSuffix(address, "/") + paths()[method],
+		base:   strings.TrimSuffix(address, "/") + methods()[method].path,
+		host:   host,
 		client: &http.Client{Transport: transport, Timeout: timeout},
 	}, nil
 }
@@ -109,6 +123,7 @@ func (r *rest) call(ctx context.Context, movie string) outcome {
 	if err != nil {
 		return outcome{code: "error", message: err.Error()}
 	}
+	req.Host = r.host
 	resp, err := r.client.Do(req)
 	if err != nil {
 		return outcome{code: "no answer", message: err.Error()}

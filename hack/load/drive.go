@@ -35,13 +35,14 @@ func drive(ctx context.Context, o options, call caller, progress io.Writer) *rep
 		select {
 		case slots <- struct{}{}:
 		default:
-			r.skip()
+			r.skip(time.Now())
 			continue
 		}
 		wait.Go(func() {
 			defer func() { <-slots }()
+			sent := time.Now()
 			result := call(calls, o.movies[i%len(o.movies)])
-			r.add(result, due, time.Now())
+			r.add(result, due, sent, time.Now())
 		})
 	}
 	wait.Wait()

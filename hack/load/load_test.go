@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -30,10 +32,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type movies struct {
 	moviev1.UnimplementedMovieServiceServer
 
-	calls *atomic.Int64
+	calls     atomic.Int64
+	authority atomic.Value
 }
 
-func (m movies) GetMovieDetails(ctx context.Context, r *moviev1.GetMovieDetailsRequest) (*moviev1.GetMovieDetailsResponse, error) {
+func (m *movies) GetMovieDetails(ctx context.Context, r *moviev1.GetMovieDetailsRequest) (*moviev1.GetMovieDetailsResponse, error) {
+	if md, ok := metadata.FromIncomingContext(ctx); ok {
+		m.authority.Store(md.Get(":authority")[0])
+	}
 	revision := "v1"
 	if m.calls.Add(1) > 10 {
 		revision = "v2"
@@ -49,12 +55,17 @@ func (m movies) GetMovieDetails(ctx context.Context, r *moviev1.GetMovieDetailsR
 
 func serve(t *testing.T) string {
 	t.Helper()
+	return serveMovies(t, &movies{})
+}
+
+func serveMovies(t *testing.T, m *movies) string {
+	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	server, done := grpc.NewServer(), make(chan struct{})
-	moviev1.RegisterMovieServiceServer(server, movies{calls: &atomic.Int64{}})
+	moviev1.RegisterMovieServiceServer(server, m)
 	go func() { defer close(done); _ = server.Serve(listener) }()
 	t.Cleanup(func() { server.Stop(); <-done })
 	return listener.Addr().String()
@@ -103,16 +114,86 @@ func TestTable(t *testing.T) {
 func TestREST(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(client.RevisionHeader, "abc")
+		if r.Host != "movies.test" {
+			w.WriteHeader(http.StatusMisdirectedRequest)
+		}
 		if r.URL.Path != "/v1/movies/a%2Fb" && r.URL.EscapedPath() != "/v1/movies/a%2Fb" {
 			w.WriteHeader(http.StatusNotFound)
 		}
 	}))
 	defer server.Close()
 	var stdout, stderr bytes.Buffer
-	code := run([]string{"--rest", server.URL, "--movies", "a/b", "--rate", "100", "--duration", "100ms", "--max-failed", "0"}, &stdout, &stderr)
+	code := run([]string{"--rest", server.URL, "--host", "movies.test", "--movies", "a/b", "--rate", "100", "--duration", "100ms", "--max-failed", "0"}, &stdout, &stderr)
 	if code != exitOK || !strings.Contains(stdout.String(), "abc       200   10") {
 		t.Errorf("exit = %d, %s\n%s\nwant 0 and ten answers 200 of abc", code, stderr.String(), stdout.String())
 	}
+}
+
+func TestHostOfGRPC(t *testing.T) {
+	server := &movies{}
+	address := serveMovies(t, server)
+	for host, want := range map[string]string{"": address, "movies.test": "movies.test"} {
+		var stdout, stderr bytes.Buffer
+		run([]string{"--target", "static:///" + address, "--host", host, "--movies", "1", "--rate", "100", "--duration", "50ms"}, &stdout, &stderr)
+		if got := server.authority.Load(); got != want {
+			t.Errorf("load --host %q asked for %v, want %q", host, got, want)
+		}
+	}
+}
+
+// TestMetricsOfTheCaller reads the counters while the load lasts, and finds nobody there afterwards.
+func TestMetricsOfTheCaller(t *testing.T) {
+	o, err := parse([]string{
+		"--target", "static:///" + serve(t), "--movies", "1", "--rate", "200", "--duration", "1m", "--metrics", "127.0.0.1:0", "--quiet",
+	}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	said, stderr := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		_, err := execute(ctx, o, stderr)
+		done <- err
+	}()
+	var url string
+	if _, err := fmt.Fscanf(said, "load: metrics at %s\n", &url); err != nil {
+		t.Fatalf("the address of the metrics: %v", err)
+	}
+	want := `grpc_client_handled_total{code="OK",revision="v2",target="movie"} `
+	for page := ""; !strings.Contains(page, want); page = get(ctx, t, url) {
+		if ctx.Err() != nil {
+			t.Fatalf("/metrics =\n%s\nwant %s", page, want)
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("load = %v", err)
+	}
+	if page := get(t.Context(), t, url); page != "" {
+		t.Errorf("after the load %s answers\n%s\nwant nobody there", url, page)
+	}
+}
+
+// get is the page, or nothing if nobody answers.
+func get(ctx context.Context, t *testing.T, url string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil && ctx.Err() == nil {
+		t.Error(err)
+	}
+	return string(body)
 }
 
 func TestNothingAnswers(t *testing.T) {
@@ -135,6 +216,9 @@ func TestMistakes(t *testing.T) {
 		"duration":          {"--movies 1 --target static:///a:1 --duration 3h", "--duration 3h0m0s is not above 0 and at most 2h0m0s"},
 		"too many calls":    {"--movies 1 --target static:///a:1 --rate 5000 --duration 1h", "18000000 calls, at most 5000000"},
 		"timeout":           {"--movies 1 --target static:///a:1 --timeout 0s", "--timeout 0s"},
+		"slow":              {"--movies 1 --target static:///a:1 --slow -1s", "--slow -1s is below 0"},
+		"metrics of REST":   {"--movies 1 --rest http://a:1 --metrics :0", "only gRPC calls are counted"},
+		"metrics address":   {"--movies 1 --target static:///a:1 --metrics nowhere", "--metrics nowhere: "},
 		"method":            {"--movies 1 --target static:///a:1 --method put", "is not one of details, metadata, rating"},
 		"argument":          {"--movies 1 --target static:///a:1 more", `unexpected argument "more"`},
 		"unknown flag":      {"--tarjet x", "unknown flag: --tarjet"},
@@ -176,6 +260,9 @@ func TestNoMoreCallsThanMemoryHolds(t *testing.T) {
 			time.Sleep(time.Minute)
 			return outcome{code: "OK", ok: true}
 		}, nil)
+		if got := r.FailedBySecond; len(got) != 1 || got[0] != (failedSecond{Second: 2, Code: "not sent", Calls: 5000}) {
+			t.Errorf("failures by second = %+v, want all 5000 in the third", got)
+		}
 		if r.Sent != maxInFlight || r.NotSent != 5000 || r.Failed != 5000 {
 			t.Errorf("sent %d, not sent %d, failed %d; want %d, 5000, 5000", r.Sent, r.NotSent, r.Failed, maxInFlight)
 		}
@@ -195,23 +282,4 @@ func TestAnInterruptReportsWhatWasSent(t *testing.T) {
 			t.Errorf("sent %d, failed %d, want 51 and 0", r.Sent, r.Failed)
 		}
 	})
-}
-
-func TestPercentiles(t *testing.T) {
-	var hundred []time.Duration
-	for i := range 100 {
-		hundred = append(hundred, time.Duration(100-i)*time.Millisecond)
-	}
-	for name, tc := range map[string]struct {
-		times []time.Duration
-		want  latency
-	}{
-		"none":    {nil, latency{}},
-		"one":     {[]time.Duration{5 * time.Millisecond}, latency{5, 5, 5, 5}},
-		"hundred": {hundred, latency{50, 90, 99, 100}},
-	} {
-		if diff := cmp.Diff(tc.want, percentiles(tc.times)); diff != "" {
-			t.Errorf("percentiles of %s (-want +got):\n%s", name, diff)
-		}
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
 
 	"movieexample.com/fleet/services/client"
@@ -32,12 +33,13 @@ const (
 )
 
 type options struct {
-	target, rest, consul, method, jsonFile string
-	rate                                   int
-	duration, timeout                      time.Duration
-	movies                                 []string
-	maxFailed                              int
-	quiet                                  bool
+	target, rest, host, consul, method string
+	metrics, jsonFile                  string
+	rate                               int
+	duration, timeout, slow            time.Duration
+	movies                             []string
+	maxFailed                          int
+	quiet                              bool
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -76,13 +78,16 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.SortFlags = false
 	f.StringVar(&o.target, "target", "", "gRPC target: consul:///name, dns:///host:port or static:///host:port,host:port")
 	f.StringVar(&o.rest, "rest", "", "REST address instead of a target, for example http://127.0.0.1:8183")
-	f.StringVar(&o.method, "method", details, "what to call: "+strings.Join(methods(), ", "))
+	f.StringVar(&o.host, "host", "", "host to ask for in place of the address's own: a gateway may know several")
+	f.StringVar(&o.method, "method", details, "what to call: "+methodNames())
 	f.StringSliceVar(&o.movies, "movies", nil, "ids to ask for, in turn")
 	f.IntVar(&o.rate, "rate", 200, fmt.Sprintf("calls a second, at most %d; late answers do not slow it", maxRate))
 	f.DurationVar(&o.duration, "duration", 30*time.Second, fmt.Sprintf("how long, at most %s", maxDuration))
 	f.DurationVar(&o.timeout, "timeout", 5*time.Second, fmt.Sprintf("longest wait for one answer, at most %s", maxTimeout))
+	f.DurationVar(&o.slow, "slow", 0, "count answers that take longer as bad, though not as failed; 0 counts none")
 	f.StringVar(&o.consul, "consul", "", "Consul's address, for example http://127.0.0.1:8500, with its token in $CONSUL_HTTP_TOKEN; "+
 		"else the binding consul under $SERVICE_BINDING_ROOT")
+	f.StringVar(&o.metrics, "metrics", "", "serve what this caller counts at /metrics of this address, for example :8090, while the load lasts")
 	f.StringVar(&o.jsonFile, "json", "", "write the report as JSON to this file; - is standard output, in place of the table")
 	f.IntVar(&o.maxFailed, "max-failed", -1, "exit with 1 if more calls than this fail; -1 only reports")
 	f.BoolVar(&o.quiet, "quiet", false, "show no progress")
@@ -101,11 +106,13 @@ func (o options) mistakes(rest []string) []error {
 	}
 	refuse(len(rest) > 0, "unexpected argument %q", strings.Join(rest, " "))
 	refuse((o.target == "") == (o.rest == ""), "give either --target or --rest")
-	refuse(paths()[o.method] == "", "--method %q is not one of %s", o.method, strings.Join(methods(), ", "))
+	refuse(o.metrics != "" && o.rest != "", "--metrics is for --target: only gRPC calls are counted by their caller")
+	refuse(methods()[o.method] == method{}, "--method %q is not one of %s", o.method, methodNames())
 	refuse(len(o.movies) == 0, "give the ids to ask for: --movies 1,2,3")
 	refuse(o.rate < 1 || o.rate > maxRate, "--rate %d is not from 1 to %d", o.rate, maxRate)
 	refuse(o.duration <= 0 || o.duration > maxDuration, "--duration %s is not above 0 and at most %s", o.duration, maxDuration)
 	refuse(o.timeout <= 0 || o.timeout > maxTimeout, "--timeout %s is not above 0 and at most %s", o.timeout, maxTimeout)
+	refuse(o.slow < 0, "--slow %s is below 0", o.slow)
 	refuse(o.calls() > maxCalls, "--rate and --duration make %d calls, at most %d are allowed", o.calls(), maxCalls)
 	return errs
 }
@@ -116,24 +123,30 @@ func (o options) calls() int { return int(float64(o.rate) * o.duration.Seconds()
 // execute makes the calls. An error means that none was made.
 func execute(ctx context.Context, o options, stderr io.Writer) (*report, error) {
 	if o.rest != "" {
-		caller, err := newREST(o.rest, o.method, o.timeout)
+		caller, err := newREST(o.rest, o.method, o.host, o.timeout)
 		if err != nil {
 			return nil, err
 		}
 		defer caller.close()
 		return drive(ctx, o, caller.call, stderr), nil
 	}
+	registry := prometheus.NewRegistry()
 	c, err := client.New(client.Options{
-		ConsulURL: o.consul, ConsulToken: os.Getenv("CONSUL_HTTP_TOKEN"),
+		ConsulURL: o.consul, ConsulToken: os.Getenv("CONSUL_HTTP_TOKEN"), Metrics: registry,
 		Log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = c.Close() }() // the calls are over
-	conn, err := c.Dial(o.target, o.timeout)
+	conn, err := c.Dial(methods()[o.method].service, o.target, o.timeout)
 	if err != nil {
 		return nil, err
 	}
-	return drive(ctx, o, newGRPC(conn, o.method), stderr), nil
+	stop, err := serveMetrics(ctx, o.metrics, registry, stderr)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	return drive(ctx, o, newGRPC(conn, o.method, o.host), stderr), nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -29,21 +30,38 @@ type report struct {
 	Latency   latency     `json:"latencyMs"`
 	Revisions []*revision `json:"revisions"`
 	Failures  []failure   `json:"failures"` // the first few
+	// FailedBySecond counts all failures by when they were sent, in order of time.
+	FailedBySecond []failedSecond `json:"failedBySecond"`
 
 	mu         sync.Mutex
+	slow       time.Duration
 	byRevision map[string]*revision
+	bySecond   map[failedSecond]int
 	times      []time.Duration
 }
 
-// revision is what one revision answered; "" is for calls that no revision answered.
+// revision is what one revision answered; "" is for calls that no revision is known to have got.
 type revision struct {
 	Revision string         `json:"revision"`
 	Codes    map[string]int `json:"codes"`
 	First    time.Time      `json:"first"` // answer
 	Last     time.Time      `json:"last"`
-	Latency  latency        `json:"latencyMs"`
+	LastSent time.Time      `json:"lastSent"` // when the last call that it got was sent
+	// Bad are calls that failed or were slower than --slow. The first of them to be answered was sent at FirstBadSent.
+	Bad          int       `json:"bad"`
+	FirstBad     time.Time `json:"firstBad,omitzero"`
+	FirstBadSent time.Time `json:"firstBadSent,omitzero"`
+	Latency      latency   `json:"latencyMs"`
 
 	times []time.Duration
+}
+
+// failedSecond is how many calls of one second failed in one way. Calls that were not sent have the code "not sent".
+type failedSecond struct {
+	Second   int    `json:"second"` // since the load began
+	Revision string `json:"revision"`
+	Code     string `json:"code"`
+	Calls    int    `json:"calls"`
 }
 
 // latency is in milliseconds, from when a call was due to its answer.
@@ -64,25 +82,30 @@ type failure struct {
 func newReport(o options) *report {
 	return &report{
 		Target: o.target + o.rest, Rate: o.rate, Began: time.Now(),
-		byRevision: map[string]*revision{}, Failures: []failure{},
+		slow: o.slow, byRevision: map[string]*revision{}, bySecond: map[failedSecond]int{}, Failures: []failure{},
 	}
 }
 
-func (r *report) skip() {
+func (r *report) skip(due time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.NotSent++
-	r.Failed++
+	r.fail("", "not sent", due)
 }
 
-func (r *report) add(o outcome, due, answered time.Time) {
+func (r *report) fail(revision, code string, sent time.Time) {
+	r.Failed++
+	r.bySecond[failedSecond{Second: int(sent.Sub(r.Began) / time.Second), Revision: revision, Code: code}]++
+}
+
+func (r *report) add(o outcome, due, sent, answered time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Sent++
 	if o.ok {
 		r.OK++
 	} else {
-		r.Failed++
+		r.fail(o.revision, o.code, sent)
 		if len(r.Failures) < maxSamples {
 			r.Failures = append(r.Failures, failure{At: answered, Revision: o.revision, Code: o.code, Message: o.message})
 		}
@@ -92,10 +115,27 @@ func (r *report) add(o outcome, due, answered time.Time) {
 		v = &revision{Revision: o.revision, Codes: map[string]int{}, First: answered}
 		r.byRevision[o.revision] = v
 	}
-	v.Codes[o.code]++
-	v.Last = answered
-	v.times = append(v.times, answered.Sub(due))
+	v.add(o.code, due, sent, answered)
+	if !o.ok || (r.slow > 0 && answered.Sub(sent) > r.slow) {
+		v.addBad(sent, answered)
+	}
 	r.times = append(r.times, answered.Sub(due))
+}
+
+func (v *revision) add(code string, due, sent, answered time.Time) {
+	v.Codes[code]++
+	v.Last = answered
+	if sent.After(v.LastSent) {
+		v.LastSent = sent
+	}
+	v.times = append(v.times, answered.Sub(due))
+}
+
+func (v *revision) addBad(sent, answered time.Time) {
+	if v.Bad == 0 {
+		v.FirstBad, v.FirstBadSent = answered, sent
+	}
+	v.Bad++
 }
 
 func (r *report) progress(after time.Duration) string {
@@ -113,6 +153,14 @@ func (r *report) finish(took time.Duration) {
 	for _, v := range r.Revisions {
 		v.Latency = percentiles(v.times)
 	}
+	r.FailedBySecond = make([]failedSecond, 0, len(r.bySecond))
+	for of, calls := range r.bySecond {
+		of.Calls = calls
+		r.FailedBySecond = append(r.FailedBySecond, of)
+	}
+	slices.SortFunc(r.FailedBySecond, func(a, b failedSecond) int {
+		return cmp.Or(cmp.Compare(a.Second, b.Second), cmp.Compare(a.Revision, b.Revision), cmp.Compare(a.Code, b.Code))
+	})
 }
 
 func percentiles(times []time.Duration) latency {
@@ -170,6 +218,12 @@ func (r *report) table(w io.Writer) error {
 	}
 	_, err := fmt.Fprintf(w, "\n%d of %d calls failed (%d were not sent), %d a second were due, %.1f s in all\n",
 		r.Failed, r.Sent+r.NotSent, r.NotSent, r.Rate, r.Seconds)
+	for _, v := range r.Revisions {
+		if v.Bad > 0 {
+			_, _ = fmt.Fprintf(w, "revision %q: %d bad calls, the first sent at %s and answered at %s; the last call of all was sent to it at %s\n",
+				v.Revision, v.Bad, r.since(v.FirstBadSent), r.since(v.FirstBad), r.since(v.LastSent))
+		}
+	}
 	for _, f := range r.Failures {
 		_, _ = fmt.Fprintf(w, "  %s  %s  revision %q: %s\n", r.since(f.At), f.Code, f.Revision, strings.TrimSpace(f.Message))
 	}

@@ -30,6 +30,8 @@ type Options struct {
 	// ConsulToken goes with ConsulURL; empty means anonymous.
 	ConsulToken string
 	Log         *slog.Logger
+	// Metrics gets what the fleet's own callers count, grpc_client_handled_total above all; nil counts for nobody.
+	Metrics prometheus.Registerer
 }
 
 // Client holds connections to services. Close it at the end.
@@ -49,9 +51,13 @@ func New(o Options) (*Client, error) {
 		read = func() (binding.Consul, error) { return b, nil }
 	}
 	registry := consul.New(read)
+	metrics := o.Metrics
+	if metrics == nil {
+		metrics = prometheus.NewRegistry()
+	}
 	return &Client{
 		registry: registry,
-		clients: rpc.NewClients(prometheus.NewRegistry(),
+		clients: rpc.NewClients(metrics,
 			discovery.NewResolver("static", discovery.Static{}, o.Log),
 			discovery.NewResolver("consul", registry, o.Log)),
 	}, nil
@@ -81,13 +87,13 @@ func fromURL(text, token string) (binding.Consul, error) {
 	return binding.Consul{Scheme: u.Scheme, Host: host, Port: n, Token: token}, nil
 }
 
-// Dial returns the connection to a target: static:///host:port,host:port or dns:///host:port or consul:///name. A call
-// waits at most so long as timeout.
-func (c *Client) Dial(target string, timeout time.Duration) (grpc.ClientConnInterface, error) {
+// Dial returns the connection to a target: static:///host:port,host:port or dns:///host:port or consul:///name. Service
+// is its name in metrics, the one that other callers use too. A call waits at most so long as timeout.
+func (c *Client) Dial(service, target string, timeout time.Duration) (grpc.ClientConnInterface, error) {
 	if problem := config.Target(target).Problem(); problem != "" {
 		return nil, fmt.Errorf("target %q %s", target, problem)
 	}
-	return c.clients.Dial("target", target, timeout)
+	return c.clients.Dial(service, target, timeout)
 }
 
 // WithRevision lets a caller know to which revision a call went, even if it failed; "" if no registry told.

@@ -28,7 +28,7 @@ func TestDialMistakes(t *testing.T) {
 		}
 	}()
 	for _, target := range []string{"", "movie", "http:///a:1", "static:///a"} {
-		if _, err := c.Dial(target, time.Second); err == nil {
+		if _, err := c.Dial("movie", target, time.Second); err == nil {
 			t.Errorf("Dial(%q) = no error, want one", target)
 		}
 	}
