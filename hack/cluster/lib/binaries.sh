@@ -8,11 +8,14 @@ CONTAINERD_VERSION=2.4.2
 RUNC_VERSION=1.5.2
 CNI_VERSION=1.9.1
 COREDNS_VERSION=1.15.0
+METRICS_SERVER_VERSION=0.7.2
+TRAEFIK_VERSION=3.6.12
+GATEWAY_API_VERSION=1.4.0 # the newest that this Traefik serves; the project's go.mod has the same
 
 HYPERKUBE_COMPONENTS=(etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl)
 
-# catalogue prints NAME VERSION SECONDS BUILDER; SECONDS is how long two idle cores need.
-# Our own small programs have a hash of their sources as version.
+# catalogue prints NAME VERSION SECONDS BUILDER [PART]; SECONDS is how long two idle cores need, and PART
+# is the only one that needs the program. Our own small programs have a hash of their sources as version.
 catalogue() {
   local own
   own=$(tools_version)
@@ -28,8 +31,11 @@ ctr $CONTAINERD_VERSION 40 build_containerd
 containerd-shim-runc-v2 $CONTAINERD_VERSION 5 build_containerd
 containerd $CONTAINERD_VERSION 60 build_containerd
 coredns $COREDNS_VERSION 50 build_module
-consul $CONSUL_VERSION 180 build_module
+consul $CONSUL_VERSION 180 build_module consul
 hyperkube $KUBERNETES_VERSION 330 build_hyperkube
+metrics-server $METRICS_SERVER_VERSION 80 build_metrics_server metrics-server
+traefik $TRAEFIK_VERSION 270 build_module gateway
+gateway-api.yaml $GATEWAY_API_VERSION 2 build_gateway_api gateway
 EOF
 }
 
@@ -44,10 +50,20 @@ cached() {
   echo "$FLEET_CACHE/bin/$1-$version"
 }
 
-# build_binaries [NAME...] builds what is missing of these, or of all. A lock keeps two clusters from
-# building the same thing.
+# needed_binaries prints what the cluster needs with its parts.
+needed_binaries() {
+  catalogue | while read -r name _ _ _ part; do
+    [[ $part && " $FLEET_PARTS " != *" $part "* ]] || echo "$name"
+  done
+}
+
+# build_binaries [NAME...] builds what is missing of these, or of all that the cluster needs. A lock keeps
+# two clusters from building the same thing.
 build_binaries() {
   local missing
+  # shellcheck disable=SC2046 # one word a name
+  (($# > 0)) || set -- $(needed_binaries)
+  require_known "$@"
   missing=$(missing_binaries "$@")
   [[ $missing ]] || return 0
   # shellcheck disable=SC2046 # one word a name
@@ -62,11 +78,20 @@ build_binaries() {
   ) 8>"$FLEET_CACHE/bin/.lock"
 }
 
+require_known() {
+  local name known
+  known=" $(catalogue | awk '{print $1}' | paste -sd' ') "
+  for name in "$@"; do
+    [[ $known == *" $name "* ]] || die "binaries: there is no program '$name', only:$known"
+  done
+}
+
+# missing_binaries NAME...
 missing_binaries() {
   local name version rest
   catalogue | while read -r name version rest; do
-    [[ $# == 0 || " $* " == *" $name "* ]] || continue
-    [[ -x $FLEET_CACHE/bin/$name-$version ]] || echo "$name $version $rest"
+    [[ " $* " == *" $name "* ]] || continue
+    [[ -e $FLEET_CACHE/bin/$name-$version ]] || echo "$name $version $rest"
   done
 }
 
@@ -80,7 +105,7 @@ build_each() {
   local -i n=0 total start
   local name version seconds builder
   total=$(wc -l <<<"$1")
-  while read -r name version seconds builder; do
+  while read -r name version seconds builder _; do
     n+=1 start=SECONDS
     printf '[%d/%d] %s %s … ' "$n" "$total" "$name" "$version" >&2
     build_one "$name" "$version" "$builder"
@@ -128,7 +153,10 @@ build_containerd() {
 
 build_module() {
   local package=.
-  [[ $1 == consul ]] && package=github.com/hashicorp/consul
+  case $1 in
+    consul) package=github.com/hashicorp/consul ;;
+    traefik) package=github.com/traefik/traefik/v3/cmd/traefik ;;
+  esac
   go_build build -C "$CLUSTER_HOME/modules/$1" -trimpath -ldflags '-s -w' -o "$3" "$package"
 }
 
@@ -141,16 +169,27 @@ build_hyperkube() {
   go_build build -C "$CLUSTER_HOME/modules/hyperkube" -trimpath -ldflags "$flags" -o "$3" .
 }
 
+build_metrics_server() {
+  go_build install -trimpath -ldflags '-s -w' "sigs.k8s.io/metrics-server/cmd/$1@v$2"
+}
+
+# build_gateway_api joins the standard channel's CRDs, which come with the Go module, into one file.
+build_gateway_api() {
+  local module
+  module=$(go_build mod download -json "sigs.k8s.io/gateway-api@v$2" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+  awk 'FNR == 1 {print "---"} {print}' "$module"/config/crd/standard/*.yaml >"$3"
+}
+
 # link_binaries gives the node a directory with plain names: containerd and CNI look programs up by name.
+# What is linked already may be in use: it gets a new link, not a gap.
 link_binaries() {
-  local name version component
-  rm -rf "$BIN"
+  local name component
   mkdir -p "$BIN"
-  while read -r name version _; do
-    ln -s "$FLEET_CACHE/bin/$name-$version" "$BIN/$name"
-  done < <(catalogue)
+  for name in $(needed_binaries); do
+    ln -sfn "$(cached "$name")" "$BIN/$name"
+  done
   for component in "${HYPERKUBE_COMPONENTS[@]}"; do
-    ln -s hyperkube "$BIN/$component"
+    ln -sfn hyperkube "$BIN/$component"
   done
 }
 

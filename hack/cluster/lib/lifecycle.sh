@@ -9,9 +9,15 @@ locked() {
   "$@"
 }
 
+# up [--with PART]...
 up() {
+  add_parts "$@"
   if healthy; then
-    parts_start
+    build_binaries
+    link_binaries
+    save_settings
+    # shellcheck disable=SC2086 # one word a part
+    parts_start $FLEET_PARTS
     say "The cluster is already up."
   else
     require_to_run
@@ -52,7 +58,7 @@ give_up() {
   local status=$?
   trap - EXIT
   trap '' INT TERM HUP # an impatient second Ctrl-C must not leave half of it
-  kill %% 2>/dev/null || true
+  jobs -p | xargs -r kill 2>/dev/null || true
   if ((status == 130)) && [[ ! -e $STATE/warm ]]; then
     say "Interrupted: removing what had started."
     node_end KILL
@@ -68,10 +74,11 @@ give_up() {
 stage() { say "$(awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN {printf "%6.1f s", b - a}')  ${*:2}"; }
 
 start_everything() {
-  local began=$1 parts lease boot
+  local began=$1 beside within lease boot
   boot=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-  parts_start 2>"$LOGS/parts.log" &
-  parts=$!
+  # shellcheck disable=SC2046 # one word a part
+  parts_start $(parts_beside) 2>"$LOGS/parts.log" &
+  beside=$!
   start_etcd
   start_apiserver
   start_containerd
@@ -79,6 +86,9 @@ start_everything() {
   [[ -e $STATE/warm ]] || load_system_images
   wait_for 60 api_ready || die "the API server does not get ready; $LOGS/kube-apiserver.log says: $(tail -n 2 "$LOGS/kube-apiserver.log")"
   stage "$began" "API server"
+  # shellcheck disable=SC2046 # one word a part
+  parts_start $(parts_within) 2>"$LOGS/parts-within.log" &
+  within=$!
   lease=$(node_lease)
   start_controllers
   start_kubelet
@@ -86,11 +96,12 @@ start_everything() {
   start_dns
   wait_for 60 node_ready_since "$lease" || die "the node does not get ready; $LOGS/kubelet.log says: $(tail -n 2 "$LOGS/kubelet.log")"
   stage "$began" "node"
-  wait "$parts" || die "$(sed -n 's/^cluster: //p' "$LOGS/parts.log")"
-  stage "$began" "$FLEET_PARTS"
+  wait "$beside" || die "$(sed -n 's/^cluster: //p' "$LOGS/parts.log")"
   wait_for 60 namespace_usable default || die "no default service account; see $LOGS/kube-controller-manager.log"
   wait_for 60 dns_ready || die "CoreDNS does not get ready: kubectl --kubeconfig $KUBECONFIG_HOST describe pods -n kube-system"
   stage "$began" "DNS"
+  wait "$within" || die "$(sed -n 's/^cluster: //p' "$LOGS/parts-within.log")"
+  stage "$began" "$FLEET_PARTS"
   wait_for 60 pods_renewed "$boot" || say "Some pods of the last time have not started again: see the status."
 }
 

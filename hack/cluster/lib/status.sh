@@ -5,13 +5,13 @@ status() {
   local name
   node_alive || { say "No cluster is up in $STATE: run 'make cluster-up'."; return 1; }
   api_ready 2>/dev/null || die "the cluster is up but its API server does not answer: run 'make cluster-up', it starts it again"
-  kubectl get nodes --no-headers | awk '{printf "node         %-18s %s, Kubernetes %s\n", $1, $2, $NF}'
-  printf '%-12s %-18s %s\n' pods "$(pods_ready)" "$(pods_trouble)"
+  kubectl get nodes --no-headers | awk '{printf "node            %-18s %s, Kubernetes %s\n", $1, $2, $NF}'
+  printf '%-15s %-18s %s\n' pods "$(pods_ready)" "$(pods_trouble)"
   kubernetes_stopped | while read -r name; do
     echo "$name has stopped, see $LOGS/$name.log: 'make cluster-up' starts the cluster again"
   done
   parts_status
-  [[ " $FLEET_PARTS " != *" consul "* ]] || printf '%-12s %s\n' "Consul page" "http://127.0.0.1:$(port_of consul)/ui"
+  parts_hints
   printf '\nexport KUBECONFIG=%s\n' "$KUBECONFIG_HOST"
   type -P kubectl >/dev/null || echo "export PATH=\$PATH:$BIN   # has kubectl"
 }

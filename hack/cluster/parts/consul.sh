@@ -45,3 +45,5 @@ consul_policy() {
   consul_with "$1" acl policy read -name "$2" >/dev/null 2>&1 ||
     consul_with "$1" acl policy create -name "$2" -rules "$3" >/dev/null
 }
+
+consul_hint() { echo "page at http://127.0.0.1:$(port_of consul)/ui"; }
