@@ -53,9 +53,11 @@ cached() {
 # needed_binaries prints what the cluster needs with its parts.
 needed_binaries() {
   catalogue | while read -r name _ _ _ part; do
-    [[ $part && " $FLEET_PARTS " != *" $part "* ]] || echo "$name"
+    ! needed_for "$part" || echo "$name"
   done
 }
+
+needed_for() { [[ -z $1 || " $FLEET_PARTS " == *" $1 "* ]]; }
 
 # build_binaries [NAME...] builds what is missing of these, or of all that the cluster needs. A lock keeps
 # two clusters from building the same thing.
@@ -183,11 +185,11 @@ build_gateway_api() {
 # link_binaries gives the node a directory with plain names: containerd and CNI look programs up by name.
 # What is linked already may be in use: it gets a new link, not a gap.
 link_binaries() {
-  local name component
+  local name version part component
   mkdir -p "$BIN"
-  for name in $(needed_binaries); do
-    ln -sfn "$(cached "$name")" "$BIN/$name"
-  done
+  while read -r name version _ _ part; do
+    ! needed_for "$part" || ln -sfn "$FLEET_CACHE/bin/$name-$version" "$BIN/$name"
+  done < <(catalogue)
   for component in "${HYPERKUBE_COMPONENTS[@]}"; do
     ln -sfn hyperkube "$BIN/$component"
   done

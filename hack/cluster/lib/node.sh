@@ -63,8 +63,8 @@ node_end() {
   if node_alive; then
     kill -"$1" "$(<"$RUN/init.pid")"
     wait_for 15 node_gone "$unshare" || die "the node's processes do not end: see 'ps -ef | grep $CLUSTER'"
-  elif [[ $unshare ]] && grep -qz "^$CLUSTER_HOME/node/launch.sh\$" "/proc/$unshare/cmdline" 2>/dev/null; then
-    kill -KILL "$unshare" # interrupted before it became the node
+  elif [[ $unshare ]] && grep -qz -e "^$CLUSTER_HOME/node/launch.sh\$" -e "^$CLUSTER\$" "/proc/$unshare/cmdline" 2>/dev/null; then
+    kill -KILL "$unshare" # interrupted before its child was known
   fi
   cgroup_remove
 }

@@ -13,4 +13,4 @@ exec unshare --cgroup bash -euo pipefail -c '
   done <"$RUN/cgroups"
   exec unshare --mount --propagation private --net --pid --ipc --uts --fork --kill-child --mount-proc \
     -- "$CLUSTER_HOME/node/init.sh" "$CLUSTER"
-'
+' "$CLUSTER" # by which 'down' knows it

@@ -7,7 +7,13 @@ metrics-server_address() { echo "$NODE_IP:4443"; }
 metrics-server_apply() {
   part_identity metrics-server && metrics-server_certificate &&
     sed -e "s#@NODE_IP@#$NODE_IP#" -e "s#@CA@#$(base64 -w0 "$PKI/ca.crt")#" \
-      "$CLUSTER_HOME/manifests/metrics-server.yaml" | kubectl apply -f -
+      "$CLUSTER_HOME/manifests/metrics-server.yaml" | kubectl apply -f - &&
+    wait_for 10 metrics-server_allowed
+}
+
+# metrics-server_allowed: it ends for good if it may not read this when it starts.
+metrics-server_allowed() {
+  kubectl auth can-i get configmaps/extension-apiserver-authentication -n kube-system --as=metrics-server
 }
 
 metrics-server_certificate() {
