@@ -16,12 +16,47 @@ const (
 	ConditionSpecValid = "SpecValid"
 	// ConditionProgressing is True while a revision is on its way to become stable.
 	ConditionProgressing = "Progressing"
+	// ConditionBaking is True while the revision that was promoted last has all traffic and the one before stays warm.
+	ConditionBaking = "Baking"
+	// ConditionObjectivesValid is False while an objective cannot be measured, such as a latency that is no bucket of
+	// the service's histogram.
+	ConditionObjectivesValid = "ObjectivesValid"
 	// ConditionRolledBack is True while the revision that the spec asks for is one that was taken back.
 	ConditionRolledBack = "RolledBack"
 )
 
 // Reasons of conditions. Messages add the object, the cause and the next step.
 const (
+	// ReasonCanary: a revision on trial has a share of the requests and evidence is gathered.
+	ReasonCanary = "Canary"
+	// ReasonStepping: the canary's share is being changed.
+	ReasonStepping = "Stepping"
+	// ReasonPaused: the rollout stands still until a person resumes it, or commands.
+	ReasonPaused = "Paused"
+	// ReasonInconclusive: the time of a step is over and the requests have shown neither harm nor its absence.
+	ReasonInconclusive = "Inconclusive"
+	// ReasonBlind: a signal cannot be read; the step is held and nobody is blamed.
+	ReasonBlind = "Blind"
+	// ReasonSuspicious: too much speaks against the canary to give it more, too little to take it back.
+	ReasonSuspicious = "Suspicious"
+	// ReasonOnePod: what speaks against the canary rests on single pods.
+	ReasonOnePod = "OnePod"
+	// ReasonWorse: the canary is provably worse than the stable revision.
+	ReasonWorse = "Worse"
+	// ReasonStarved: callers that follow the weights cannot bring the canary its share.
+	ReasonStarved = "Starved"
+	// ReasonCheckFailed: a Prometheus query left its bound, or a webhook said no.
+	ReasonCheckFailed = "CheckFailed"
+	// ReasonAborted: a person ended the rollout.
+	ReasonAborted = "Aborted"
+	// ReasonBaking: the promoted revision has all traffic and the one before stays warm.
+	ReasonBaking = "Baking"
+	// ReasonAsking: something changed during the bake; half of the requests go to the old revision and are compared.
+	ReasonAsking = "Asking"
+	// ReasonMeasurable: every objective can be measured.
+	ReasonMeasurable = "Measurable"
+	// ReasonNotABucket: the latency's bound is no bucket of the service's histogram.
+	ReasonNotABucket = "NotABucket"
 	// ReasonServing: the asked-for revision serves all traffic.
 	ReasonServing = "Serving"
 	// ReasonStarting: the first revision of a service is coming up.

@@ -9,6 +9,8 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(self.storage) || self.storage != 'MySQL' || (has(self.bindings) && has(self.bindings.mysql))",message="storage MySQL needs bindings.mysql.secretRef.name: the Secret with the database's address and credentials"
 // +kubebuilder:validation:XValidation:rule="!has(self.migrations) || (has(self.storage) && self.storage == 'MySQL')",message="migrations need storage MySQL"
 // +kubebuilder:validation:XValidation:rule="!has(self.ports) || (self.ports.?grpc.orValue(8080) != self.ports.?http.orValue(8180) && self.ports.?grpc.orValue(8080) != self.ports.?admin.orValue(8090) && self.ports.?http.orValue(8180) != self.ports.?admin.orValue(8090))",message="ports.grpc, ports.http and ports.admin must be three different ports; those left out are 8080, 8180 and 8090"
+// +kubebuilder:validation:XValidation:rule="!has(self.traffic) || !has(self.traffic.northSouth) || self.traffic.northSouth != 'Gateway' || size(self.traffic.gateway.?pathPrefixes.orValue([])) + size(self.traffic.gateway.?grpcServices.orValue([])) > 0",message="traffic.gateway needs pathPrefixes (an HTTPRoute to the port http) or grpcServices (a GRPCRoute to the port grpc), or both"
+// +kubebuilder:validation:XValidation:rule="!has(self.traffic) || !has(self.traffic.eastWest) || self.traffic.eastWest != 'Consul' || (has(self.bindings) && has(self.bindings.consul))",message="traffic.eastWest Consul needs bindings.consul.secretRef.name: the Secret with Consul's address"
 type FleetServiceSpec struct {
 	// image is the container image, with a tag or a digest. A tag is taken as immutable: a new version has a new tag.
 	// +required
@@ -39,6 +41,9 @@ type RevisionStatus struct {
 	// readyReplicas is how many of them are ready.
 	// +optional
 	ReadyReplicas int32 `json:"readyReplicas"`
+	// quietSince is, of a leaving revision, since when no requests are sent to it.
+	// +optional
+	QuietSince *metav1.Time `json:"quietSince,omitempty"`
 }
 
 // RejectedRevision is a revision that was taken back.
@@ -49,17 +54,100 @@ type RejectedRevision struct {
 	Image string `json:"image"`
 	// reason is the fact that decided, such as CrashLoop or ImageNotFound.
 	Reason string `json:"reason"`
-	// message says which pod showed it, with its words.
+	// message says what was seen, with its numbers or words.
 	Message string `json:"message"`
 	// at is when it was taken back.
+	At metav1.Time `json:"at"`
+	// quarantined is true where the same revision is not tried again until the spec changes or a retry is commanded.
+	// +optional
+	Quarantined bool `json:"quarantined,omitempty"`
+	// signals are the counts and the evidence at that time.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Signals []SignalStatus `json:"signals,omitempty"`
+}
+
+// RolloutStatus is how far the revision on trial is.
+type RolloutStatus struct {
+	// weight is the percentage of requests that was decided for the canary.
+	Weight int32 `json:"weight"`
+	// next is the percentage that it is given when its harm is bounded.
+	// +optional
+	Next int32 `json:"next,omitempty"`
+	// since is when the weight was given.
+	Since metav1.Time `json:"since"`
+	// granted is the weight up to which a command lets the canary go without evidence.
+	// +optional
+	Granted int32 `json:"granted,omitempty"`
+	// countedBy says who counts: callers or servers.
+	// +optional
+	CountedBy string `json:"countedBy,omitempty"`
+	// measuredPercent is the share of requests that the canary had at this weight, from counters.
+	// +optional
+	MeasuredPercent string `json:"measuredPercent,omitempty"`
+	// timeLeft is how long the next step is expected to take at this traffic.
+	// +optional
+	TimeLeft string `json:"timeLeft,omitempty"`
+	// smallestEffect is the least odds ratio that this traffic is expected to show within maxStepDuration.
+	// +optional
+	SmallestEffect string `json:"smallestEffect,omitempty"`
+	// signals are the counts and the evidence of this release.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Signals []SignalStatus `json:"signals,omitempty"`
+}
+
+// SignalStatus is what one signal shows of the canary and, in the same time, of the stable revision.
+type SignalStatus struct {
+	// name is errors, refusals or latency.
+	Name string `json:"name"`
+	// canary is bad of all of the canary's requests, such as 3/120.
+	Canary string `json:"canary"`
+	// stable is the same of the stable revision.
+	Stable string `json:"stable"`
+	// against is the evidence that the canary is worse than tolerated: 100 convicts at falseRollback 0.01.
+	// +optional
+	Against string `json:"against,omitempty"`
+	// forNext is the evidence that the next weight is harmless: 20 suffices at falsePromote 0.05.
+	// +optional
+	ForNext string `json:"forNext,omitempty"`
+}
+
+// BakeStatus is how far the bake of a promoted revision is.
+type BakeStatus struct {
+	// until is when the old revision goes, if nothing speaks against the new one.
+	Until metav1.Time `json:"until"`
+	// askingSince is since when half of the requests go to the old revision again, because of a suspicion.
+	// +optional
+	AskingSince *metav1.Time `json:"askingSince,omitempty"`
+	// suspicion is the strongest evidence that something changed; 1000 asks.
+	// +optional
+	Suspicion string `json:"suspicion,omitempty"`
+}
+
+// CommandStatus is what became of a command.
+type CommandStatus struct {
+	// command is the annotation's value: verb@revision@token.
+	Command string `json:"command"`
+	// outcome says what was done, or why nothing was.
+	Outcome string `json:"outcome"`
+	// at is when it was taken up.
 	At metav1.Time `json:"at"`
 }
 
 // TrafficStatus is the verified position of traffic.
 type TrafficStatus struct {
-	// revision is the hash of the revision that all traffic goes to.
+	// revision is the hash of the revision that traffic goes to, but for the canary's share.
 	Revision string `json:"revision"`
-	// through names what sends it there: Consul and the Service object, or the Service object alone.
+	// other is the hash of the revision that has a share beside it.
+	// +optional
+	Other string `json:"other,omitempty"`
+	// otherPercent is that share, in percent.
+	// +optional
+	OtherPercent int32 `json:"otherPercent,omitempty"`
+	// through names what sends it there.
 	Through string `json:"through"`
 	// since is when this was first verified.
 	Since metav1.Time `json:"since"`
@@ -70,12 +158,13 @@ type FleetServiceStatus struct {
 	// observedGeneration is the generation of the spec that this status speaks of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// conditions are Ready, Reconciling, Stalled (kstatus), Available, BindingsReady, SpecValid, Progressing and RolledBack.
+	// conditions are Ready, Reconciling, Stalled (kstatus), Available, BindingsReady, SpecValid, ObjectivesValid,
+	// Progressing, Baking and RolledBack.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// phase is the state in one word: Pending, Starting, Serving, Migrating, Updating, Draining, TakenBack, Stalled, Deleting.
+	// phase is the state in one word: Pending, Starting, Serving, Migrating, Updating, Canary, Paused, Baking, Draining, TakenBack, Stalled, Deleting.
 	// +optional
 	Phase string `json:"phase,omitempty"`
 	// stable is the revision that was promoted last and serves.
@@ -87,9 +176,23 @@ type FleetServiceStatus struct {
 	// traffic is where the callers of this service were last seen to be sent, and since when.
 	// +optional
 	Traffic *TrafficStatus `json:"traffic,omitempty"`
-	// previous is the revision that stable replaced, while it drains.
+	// previous is the revision that stable replaced, while the bake lasts.
 	// +optional
 	Previous *RevisionStatus `json:"previous,omitempty"`
+	// leaving are revisions without requests that finish those they had.
+	// +optional
+	// +listType=map
+	// +listMapKey=hash
+	Leaving []RevisionStatus `json:"leaving,omitempty"`
+	// rollout is how far the canary is.
+	// +optional
+	Rollout *RolloutStatus `json:"rollout,omitempty"`
+	// bake is how far the bake of the stable revision is.
+	// +optional
+	Bake *BakeStatus `json:"bake,omitempty"`
+	// lastCommand is what became of the last command.
+	// +optional
+	LastCommand *CommandStatus `json:"lastCommand,omitempty"`
 	// rejected is the revision that was taken back last.
 	// +optional
 	Rejected *RejectedRevision `json:"rejected,omitempty"`
@@ -114,6 +217,7 @@ type FleetServiceStatus struct {
 // +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
 // +kubebuilder:printcolumn:name="Stable",type=string,JSONPath=`.status.stable.hash`
 // +kubebuilder:printcolumn:name="Canary",type=string,JSONPath=`.status.canary.hash`
+// +kubebuilder:printcolumn:name="Weight",type=integer,JSONPath=`.status.rollout.weight`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.ready`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`

@@ -28,6 +28,10 @@ const (
 	// JSON: changes go from service to service in order, and one that waits keeps what it had.
 	AnnotationReleased = "fleet.movieexample.com/released"
 
+	// AnnotationCommand is a command for a rollout: verb@revision@token, where verb is promote, skip, abort or retry. It
+	// acts once for each token, on that revision only; status.lastCommand tells the outcome.
+	AnnotationCommand = "fleet.movieexample.com/command"
+
 	// Finalizer lets the operator take a resource's children down in order before it disappears.
 	Finalizer = "fleet.movieexample.com/finalizer"
 )

@@ -89,6 +89,10 @@ type MovieAppSpec struct {
 	// rollout is the policy for every service; a service overrides it field by field.
 	// +optional
 	Rollout *RolloutPolicy `json:"rollout,omitempty"`
+	// traffic is the policy for every service; a service overrides it field by field. Requests that enter the cluster
+	// reach those services that name their paths or gRPC services: the preset movie does.
+	// +optional
+	Traffic *TrafficPolicy `json:"traffic,omitempty"`
 	// ownership says who answers for the application; a service may name its own.
 	// +optional
 	Ownership *Ownership `json:"ownership,omitempty"`

@@ -2,7 +2,6 @@ package v1alpha1
 
 import (
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
@@ -186,25 +185,9 @@ type Ownership struct {
 	Oncall string `json:"oncall,omitempty"`
 }
 
-// RolloutPolicy says how a change reaches users.
-type RolloutPolicy struct {
-	// startDeadline is the time in which all pods of a new revision must be ready; after it a revision that
-	// failed is taken back. From 10s to 1h. Default 60s.
-	// +optional
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('1h')",message="must be a duration from 10s to 1h, such as 60s or 5m"
-	StartDeadline *metav1.Duration `json:"startDeadline,omitempty"`
-	// revisionHistoryLimit is how many revisions besides the live ones stay recorded. Default 10.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=50
-	RevisionHistoryLimit *int32 `json:"revisionHistoryLimit,omitempty"`
-}
-
 // ServiceTemplate is what a MovieApp's service and a FleetService have in common: the typed knobs of a
-// service. Everything here but replicas, rollout and ownership is part of the revision: a change of it is
-// brought up beside the old revision and switched to when ready.
+// service. Everything here but replicas, rollout, objectives, traffic, signals and ownership is part of the revision:
+// a change of it goes through a canary.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.storage) || self.storage != 'Memory' || !has(self.replicas) || self.replicas <= 1",message="storage Memory is lost with the pod and not shared: it needs replicas 1 (or use storage MySQL)"
 type ServiceTemplate struct {
@@ -274,4 +257,14 @@ type ServiceTemplate struct {
 	// rollout says how a change of this service reaches users.
 	// +optional
 	Rollout *RolloutPolicy `json:"rollout,omitempty"`
+	// objectives say how good answers must be; they bound the harm that a canary may do before it gets more requests.
+	// +optional
+	Objectives *Objectives `json:"objectives,omitempty"`
+	// traffic says through what requests are split between revisions.
+	// +optional
+	Traffic *TrafficPolicy `json:"traffic,omitempty"`
+	// signals say where the health of a revision is read. Default: the metrics page of each pod, as grpc-go's
+	// middleware and common HTTP middleware write it.
+	// +optional
+	Signals *SignalPolicy `json:"signals,omitempty"`
 }
