@@ -34,20 +34,22 @@ authority() {
     -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,digitalSignature
 }
 
-# certificate NAME SUBJECT AUTHORITY USAGE [ALTERNATIVE-NAMES]
+# certificate NAME SUBJECT AUTHORITY USAGE [ALTERNATIVE-NAMES]. A certificate that is there is whole; several may be
+# made at once.
 certificate() {
-  private_key "$1"
-  printf 'keyUsage=critical,digitalSignature\nextendedKeyUsage=%s\n' "$4" >"$1.ext"
-  [[ -z ${5:-} ]] || echo "subjectAltName=$5" >>"$1.ext"
-  openssl req -new -key "$1.key" -subj "$2" |
-    openssl x509 -req -CA "$3.crt" -CAkey "$3.key" -CAcreateserial -days 3650 -extfile "$1.ext" -out "$1.crt" 2>/dev/null
-  rm "$1.ext"
+  private_key "$1" &&
+    printf 'keyUsage=critical,digitalSignature\nextendedKeyUsage=%s\n%s' "$4" "${5:+subjectAltName=$5}" >"$1.ext" &&
+    openssl req -new -key "$1.key" -subj "$2" |
+    openssl x509 -req -CA "$3.crt" -CAkey "$3.key" -set_serial "0x$(openssl rand -hex 16)" -days 3650 \
+      -extfile "$1.ext" -out "$1.crt.new" 2>/dev/null &&
+    rm "$1.ext" && mv "$1.crt.new" "$1.crt"
 }
 
 # identity NAME SUBJECT: a client certificate in a kubeconfig for use inside the node.
 identity() {
-  certificate "$1" "$2" ca clientAuth
-  kubeconfig_for "$1" "https://$NODE_IP:6443" >"$1.kubeconfig"
+  certificate "$1" "$2" ca clientAuth &&
+    kubeconfig_for "$1" "https://$NODE_IP:6443" >"$1.kubeconfig.new" &&
+    mv "$1.kubeconfig.new" "$1.kubeconfig"
 }
 
 kubeconfig_for() {

@@ -95,7 +95,9 @@ require_to_build() {
   require_linux
   require_go
   [[ " $* " != *" runc "* ]] || require_packages
-  require_space "$FLEET_CACHE" 6 "building the cluster's programs" FLEET_CACHE
+  local gigabytes=6
+  [[ " $* " != *" traefik "* ]] || gigabytes=9 # its sources and what they compile to
+  require_space "$FLEET_CACHE" "$gigabytes" "building the cluster's programs" FLEET_CACHE
 }
 
 require_to_run() {

@@ -20,7 +20,7 @@ gateway_up() {
   for_nobody "$PKI/traefik.kubeconfig"
   in_node sysctl -qw net.ipv4.ip_unprivileged_port_start=80 # of the node's own network
   node_start gateway env HOME=/nonexistent KUBECONFIG=/run/traefik.kubeconfig "${AS_NOBODY[@]}" traefik --global.checknewversion=false --global.sendanonymoususage=false \
-    --log.level=WARN --entrypoints.http.address="$NODE_IP:80" \
+    --log.level=WARN --log.nocolor --entrypoints.http.address="$NODE_IP:80" \
     --entrypoints.admin.address="$NODE_IP:8079" --ping.entrypoint=admin --metrics.prometheus.entrypoint=admin \
     --providers.providersthrottleduration=100ms \
     --providers.kubernetesgateway --providers.kubernetesgateway.statusaddress.ip="$EDGE_IP"

@@ -373,5 +373,3 @@ replace github.com/abbot/go-http-auth => github.com/containous/go-http-auth v0.4
 replace github.com/gorilla/mux => github.com/containous/mux v0.0.0-20250523120546-41b6ec3aed59
 
 replace github.com/mailgun/minheap => github.com/containous/minheap v0.0.0-20190809180810-6e71eb837595
-
-replace github.com/traefik/traefik/dynamic/ext => ./ext
