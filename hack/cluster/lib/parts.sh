@@ -11,7 +11,7 @@
 #   NAME_prepare  runs once it answers
 #   NAME_apply    applies the Kubernetes objects that belong to it, before it starts; a part that has some
 #                 starts after the API server, the others beside it
-#   NAME_hint     says in the status how it is reached
+#   NAME_hint     prints a line of the status, on how it is reached
 #
 # `deps stop NAME` and `deps start NAME` take it away and bring it back; its data and objects stay.
 
@@ -92,7 +92,7 @@ parts_status() {
 parts_hints() {
   local part
   for part in $FLEET_PARTS; do
-    ! part_has "$part" hint || printf '%-15s %s\n' "$part" "$("${part}_hint")"
+    ! part_has "$part" hint || "${part}_hint"
   done
 }
 

@@ -46,4 +46,4 @@ consul_policy() {
     consul_with "$1" acl policy create -name "$2" -rules "$3" >/dev/null
 }
 
-consul_hint() { echo "page at http://127.0.0.1:$(port_of consul)/ui"; }
+consul_hint() { printf '%-15s %s\n' "Consul page" "http://127.0.0.1:$(port_of consul)/ui"; }

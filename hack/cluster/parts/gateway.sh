@@ -6,7 +6,9 @@ EDGE_IP=10.96.0.80 # of the Service edge/edge, which leads here
 
 gateway_address() { echo "$EDGE_IP:80"; }
 
-gateway_hint() { echo "Gateway edge/edge; to reach it from this machine: hack/cluster/cluster front 8080 edge/edge:80"; }
+gateway_hint() {
+  printf '%-15s %s\n' Gateway "edge/edge; to reach it from this machine: hack/cluster/cluster front 8080 edge/edge:80"
+}
 
 gateway_apply() {
   part_identity traefik &&
