@@ -32,6 +32,14 @@ func (c Counts) check() error {
 	return nil
 }
 
+// checkSum is check for sums over many looks.
+func (c Counts) checkSum() error {
+	if c.Bad < 0 || c.Bad > c.Requests || c.Requests > 1e15 {
+		return fmt.Errorf("the sums are %d bad of %d requests", c.Bad, c.Requests)
+	}
+	return nil
+}
+
 // rate is the share of bad requests, kept off 0 and 1 by half a request (Krichevsky–Trofimov).
 func (c Counts) rate() float64 {
 	return (float64(c.Bad) + 0.5) / (float64(c.Requests) + 1)

@@ -31,11 +31,11 @@ func (r *Release) LogE() float64 {
 }
 
 func (r *Release) mean(of func(SignalState) Process) float64 {
-	logs := make([]float64, len(r.state.Signals))
+	logs := r.state.Params.logShares()
 	for i, s := range r.state.Signals {
-		logs[i] = of(s).LogE()
+		logs[i] += of(s).LogE()
 	}
-	return logMean(logs)
+	return logTotal(logs...)
 }
 
 // against is the decision if something speaks against the canary; its reason is Complete if not.

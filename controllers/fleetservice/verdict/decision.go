@@ -10,16 +10,18 @@ const (
 	Hold     Action = "Hold"     // keep the weight and look on
 	Promote  Action = "Promote"  // give the weight asked for
 	Rollback Action = "Rollback" // take the canary back
+	Ask      Action = "Ask"      // after promotion: give the old revision half of the requests, and go on comparing
+	Alert    Action = "Alert"    // after promotion: tell people, since the old revision cannot take requests
 )
 
 // Reason is why.
 type Reason string
 
-// Worse comes with Rollback, Bounded with Promote, the others with Hold.
+// Worse comes with Rollback, Bounded with Promote, Suspicious with Ask, Alert and Hold, the others with Hold.
 const (
 	Worse      Reason = "Worse"      // the canary is provably worse than live stable
 	OnePod     Reason = "OnePod"     // what speaks against the canary rests on the pods named: replace them
-	Suspicious Reason = "Suspicious" // too much speaks against the canary to give it more
+	Suspicious Reason = "Suspicious" // too much speaks against the canary to give it more, or to leave it alone
 	Blind      Reason = "Blind"      // a signal cannot be read
 	TooEarly   Reason = "TooEarly"   // the step's least time has not passed
 	Unproven   Reason = "Unproven"   // harm at the weight asked for is not bounded yet

@@ -29,3 +29,14 @@ func logMean(logs []float64) float64 {
 func down(v float64) float64 {
 	return math.Floor(v*1e6) / 1e6
 }
+
+func downAll(vs []float64) []float64 {
+	if vs == nil {
+		return nil
+	}
+	rounded := make([]float64, len(vs))
+	for j, v := range vs {
+		rounded[j] = down(v)
+	}
+	return rounded
+}

@@ -3,6 +3,7 @@ package verdict
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -60,6 +61,15 @@ func (p Params) checkSignals() error {
 		}
 	}
 	return nil
+}
+
+// logShares are the logarithms of the signals' shares v_i in the evidence against the canary; they sum to 1.
+func (p Params) logShares() []float64 {
+	logs := make([]float64, len(p.Signals))
+	for i := range logs {
+		logs[i] = -math.Log(float64(len(p.Signals)))
+	}
+	return logs
 }
 
 func (p Params) equal(q Params) bool {

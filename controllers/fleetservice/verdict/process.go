@@ -41,9 +41,5 @@ func (p Process) LogE() float64 {
 }
 
 func (p Process) down() Process {
-	atoms := make([]float64, len(p.Atoms))
-	for j, a := range p.Atoms {
-		atoms[j] = down(a)
-	}
-	return Process{Atoms: atoms, Reserve: down(p.Reserve)}
+	return Process{Atoms: downAll(p.Atoms), Reserve: down(p.Reserve)}
 }

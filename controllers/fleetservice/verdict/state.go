@@ -81,9 +81,8 @@ func (s SignalState) checkSums() error {
 			return fmt.Errorf("a share of %d millionths", share)
 		}
 	}
-	c := s.Canary
-	if c.Bad < 0 || c.Bad > c.Requests || !finite(float64(c.Requests)) {
-		return fmt.Errorf("the canary's sums are %d bad of %d requests", c.Bad, c.Requests)
+	if err := s.Canary.checkSum(); err != nil {
+		return fmt.Errorf("the canary: %w", err)
 	}
 	if !finite(s.Spread.Squares, s.Spread.Expected) || s.Spread.Squares < 0 || s.Spread.Expected < 0 {
 		return errors.New("the spread over stable's pods is negative or not finite")
