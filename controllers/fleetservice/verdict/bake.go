@@ -3,6 +3,7 @@ package verdict
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 const (
@@ -53,11 +54,12 @@ func NewBake(params Params, history []Counts) (*Bake, error) {
 		return nil, fmt.Errorf("stable's history of %d signals: give one for each of the release's %d", len(history), len(params.Signals))
 	}
 	state := BakeState{Params: params}
-	for i, s := range params.Signals {
-		if err := history[i].checkSum(); err != nil {
+	for i, stable := range history {
+		s := params.Signals[i]
+		if err := stable.checkSum(); err != nil {
 			return nil, fmt.Errorf("stable's history, signal %q: %w", s.Name, err)
 		}
-		state.Signals = append(state.Signals, BakeSignal{Bound: math.Log(s.Tolerance) + history[i].upper(doubt)})
+		state.Signals = append(state.Signals, BakeSignal{Bound: math.Log(s.Tolerance) + stable.upper(doubt)})
 	}
 	return &Bake{state: state}, nil
 }
@@ -71,9 +73,9 @@ func (b *Bake) Observe(counts []Counts) error {
 	if err := checkCounts(counts, b.state.Params.Signals); err != nil {
 		return err
 	}
-	signals := make([]BakeSignal, len(counts))
-	for i, s := range b.state.Params.Signals {
-		signals[i] = b.state.Signals[i].next(s, counts[i])
+	signals := slices.Clone(b.state.Signals)
+	for i, c := range counts {
+		signals[i] = signals[i].next(b.state.Params.Signals[i], c)
 	}
 	b.state.Signals = signals
 	return nil
@@ -141,10 +143,9 @@ func (b *Bake) decision(action Action, i int, logE float64) Decision {
 
 // Answered forgets the suspicion, after a comparison has found nothing. Evidence for an alert stays.
 func (b *Bake) Answered() {
-	signals := make([]BakeSignal, len(b.state.Signals))
-	for i, s := range b.state.Signals {
-		s.Detector = nil
-		signals[i] = s
+	signals := slices.Clone(b.state.Signals)
+	for i := range signals {
+		signals[i].Detector = nil
 	}
 	b.state.Signals = signals
 }

@@ -6,9 +6,6 @@ import (
 	"math/rand/v2"
 )
 
-// times odds: the rate whose odds are psi times those of p.
-func withOdds(p, psi float64) float64 { return expit(logit(p) + math.Log(psi)) }
-
 const halfHour = 1800 / lookSeconds
 
 // errorClaims say how often a release may end wrongly.

@@ -47,8 +47,11 @@ func (r *Release) against() Decision {
 		d.Action, d.Reason = Hold, Complete
 	case d.LogE < d.LogNeeded:
 		d.Action, d.Reason = Hold, Suspicious
-	case len(weak) > 0:
+	case len(weak) == 1:
 		d.Action, d.Reason, d.Pods = Hold, OnePod, r.podsOf(weak)
+	case len(weak) > 1:
+		// Each of several pods is needed to convict: none of them is the one.
+		d.Action, d.Reason = Hold, Suspicious
 	default:
 		d.Action, d.Reason = Rollback, Worse
 	}
@@ -113,7 +116,11 @@ func (r *Release) weakest(next int) (int, Promotion) {
 
 // Promotion is what speaks, by signal i of Params.Signals, for weight next of Params.Weights.
 func (r *Release) Promotion(i, next int) Promotion {
-	return r.state.Signals[i].promotion(r.state.Params.Signals[i], next, r.state.Params.Weights[next])
+	p := r.state.Signals[i].promotion(r.state.Params.Signals[i], next, r.state.Params.Weights[next])
+	if r.state.Params.Alone {
+		p.Relative = math.Inf(-1)
+	}
+	return p
 }
 
 // weakGroups are the groups of pods without which too little speaks against the canary: then it is those pods, not the

@@ -19,7 +19,7 @@ type Reason string
 
 // Worse comes with Rollback, Bounded with Promote, Suspicious with Ask, Alert and Hold, the others with Hold.
 const (
-	Worse      Reason = "Worse"      // the canary is provably worse than live stable
+	Worse      Reason = "Worse"      // the canary is provably worse than live stable, or alone than the objective
 	OnePod     Reason = "OnePod"     // what speaks against the canary rests on the pods named: replace them
 	Suspicious Reason = "Suspicious" // too much speaks against the canary to give it more, or to leave it alone
 	Blind      Reason = "Blind"      // a signal cannot be read

@@ -53,7 +53,7 @@ func (s SignalState) without(signal Signal, e evidence, whole []float64, groups 
 		if part.Requests > 0 {
 			rest := e
 			rest.canary = e.canary.minus(part)
-			logs = rest.guarded(signal.Tolerance)
+			logs = rest.guarded(signal)
 		}
 		next[g] = p.next(e.share, logs)
 	}

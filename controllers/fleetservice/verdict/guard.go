@@ -15,16 +15,34 @@ type evidence struct {
 	dead bool
 	// steady is false where the look is left out of the relative promotion test.
 	steady bool
+	// alone says that there is no stable.
+	alone bool
+}
+
+// atoms are the odds ratios that rollback bets on: over stable's odds, or alone over the objective's.
+func (s Signal) atoms(alone bool) []float64 {
+	if alone {
+		return rollbackAtoms(1)
+	}
+	return rollbackAtoms(s.Tolerance)
+}
+
+// increments are those of rollback against one of stable's windows.
+func (e evidence) increments(signal Signal, stable Counts) []float64 {
+	atoms := signal.atoms(e.alone)
+	if e.alone {
+		return binomialIncrements(e.canary, logit(signal.Objective), atoms)
+	}
+	return increments(e.canary, stable, signal.Tolerance, atoms)
 }
 
 // guarded are the increments of rollback: the smaller of stable's two windows where these disagree, then dispersion, then
 // the cap. Each step only lowers them or, for negative ones, brings them nearer to 0 as a power ≤ 1 does, so that their
 // mean stays at most 1.
-func (e evidence) guarded(tolerance float64) []float64 {
-	atoms := rollbackAtoms(tolerance)
-	logs := increments(e.canary, e.stable, tolerance, atoms)
+func (e evidence) guarded(signal Signal) []float64 {
+	logs := e.increments(signal, e.stable)
 	if e.disagree() {
-		second := increments(e.canary, *e.again, tolerance, atoms)
+		second := e.increments(signal, *e.again)
 		for j := range logs {
 			logs[j] = math.Min(logs[j], second[j])
 		}

@@ -30,11 +30,11 @@ func TestDead(t *testing.T) {
 
 func TestCap(t *testing.T) {
 	e := evidence{canary: Counts{200, 150}, stable: Counts{1800, 1}, spread: 1}
-	if got := maximum(e.guarded(1.5)); got != logCap {
+	if got := maximum(e.guarded(errorsOnly().Signals[0])); got != logCap {
 		t.Errorf("a burst multiplies by exp(%g), want exp(%g)", got, logCap)
 	}
 	e.dead = true
-	if got := maximum(e.guarded(1.5)); got < 100 {
+	if got := maximum(e.guarded(errorsOnly().Signals[0])); got < 100 {
 		t.Errorf("a dead canary multiplies by exp(%g), want more than exp(100)", got)
 	}
 	if got := math.Exp(logCap); math.Abs(got-20) > 1e-12 {

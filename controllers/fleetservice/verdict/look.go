@@ -1,6 +1,9 @@
 package verdict
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // A Look is what was counted between two readings of the counters.
 type Look struct {
@@ -22,7 +25,11 @@ type Pod struct {
 	Counts []Counts
 }
 
-func (l Look) check(signals []Signal) error {
+func (l Look) check(params Params) error {
+	if params.Alone && (len(l.Stable) > 0 || l.Again != nil) {
+		return errors.New("stable was counted, but the release is Alone: begin one that compares, or leave stable out")
+	}
+	signals := params.Signals
 	for _, side := range []struct {
 		name string
 		pods []Pod

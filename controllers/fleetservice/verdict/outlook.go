@@ -13,13 +13,20 @@ type Traffic struct {
 	History Counts
 }
 
-// SmallestEffect is the least odds ratio ≥ 1.25 times the tolerance that rollback is expected to find within so many looks
-// with equal weights on all its atoms; +Inf where this traffic shows nothing up to 2000.
+// SmallestEffect is the least odds ratio that rollback is expected to find within so many looks with equal weights on all its
+// atoms: ≥ 1.25 times the tolerance, over stable's odds, or alone ≥ 1.25, over the objective's. +Inf where this traffic shows
+// nothing up to 2000.
 func (r *Release) SmallestEffect(signal int, t Traffic, looks float64) float64 {
 	s := r.state.Params.Signals[signal]
-	need := math.Log(2 * float64(len(rollbackAtoms(s.Tolerance))) / r.state.Params.FalseRollback)
-	low, high := math.Log(1.25*s.Tolerance), math.Log(2000.0)
-	found := func(logPsi float64) bool { return looks*t.growth(math.Exp(logPsi), s.Tolerance) >= need }
+	atoms := s.atoms(r.state.Params.Alone)
+	need := math.Log(2*float64(len(atoms))/r.state.Params.FalseRollback) - r.state.Params.logShares()[signal]
+	low, high := math.Log(atoms[0]), math.Log(2000.0)
+	found := func(logPsi float64) bool {
+		if r.state.Params.Alone {
+			return looks*t.Canary*divergence(withOdds(s.Objective, math.Exp(logPsi)), s.Objective) >= need
+		}
+		return looks*t.growth(math.Exp(logPsi), s.Tolerance) >= need
+	}
 	if !found(high) {
 		return math.Inf(1)
 	}
@@ -36,7 +43,11 @@ func (r *Release) LooksLeft(signal, next int, t Traffic) float64 {
 		return 0
 	}
 	s, canary := r.state.Params.Signals[signal], r.state.Signals[signal].Canary
-	absolute := looks(math.Log(8/(3*beta))-p.Absolute, t.Canary*shortfall(canary.rate(), s.Objective/p.Weight))
+	fall := t.Canary * shortfall(canary.rate(), s.Objective/p.Weight)
+	if r.state.Params.Alone {
+		return looks(math.Log(4/(3*beta))-p.Absolute, fall)
+	}
+	absolute := looks(math.Log(8/(3*beta))-p.Absolute, fall)
 	relative := looks(math.Log(4/beta)-p.Relative, t.growth(1, s.harmAt(p.Weight)))
 	return math.Min(absolute, relative)
 }
@@ -93,6 +104,9 @@ func divergence(p, q float64) float64 {
 	}
 	return p*math.Log(p/q) + (1-p)*(math.Log1p(-p)-math.Log1p(-q))
 }
+
+// withOdds is the rate whose odds are ratio times those of p.
+func withOdds(p, ratio float64) float64 { return expit(logit(p) + math.Log(ratio)) }
 
 func logit(p float64) float64 { return math.Log(p) - math.Log1p(-p) }
 

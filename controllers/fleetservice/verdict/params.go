@@ -13,10 +13,15 @@ type Params struct {
 	Signals []Signal `json:"signals"`
 	// Weights are the weights still to come after the release's first, as rising fractions; the last is 1.
 	Weights []float64 `json:"weights"`
-	// FalseRollback is α: the largest probability that a canary within the tolerance is ever rolled back in this release.
+	// FalseRollback is α: the largest probability that a canary within the tolerance, or within the objective where it is
+	// Alone, is ever rolled back in this release.
 	FalseRollback float64 `json:"falseRollback"`
 	// FalsePromote is β: the largest probability that a release is ever given, after its first weight, one at which it is bad.
 	FalsePromote float64 `json:"falsePromote"`
+	// Alone says that no stable answers requests, so that there is nothing to compare with: the canary is taken back when it
+	// is provably worse than the objective, whatever the tolerance, and promoted on its own counts. Where stable answers,
+	// leave it unset: an outage that both suffer would convict.
+	Alone bool `json:"alone,omitempty"`
 }
 
 // Check says what is wrong with the parameters, nil if nothing is.
@@ -74,5 +79,5 @@ func (p Params) logShares() []float64 {
 
 func (p Params) equal(q Params) bool {
 	return slices.Equal(p.Signals, q.Signals) && slices.Equal(p.Weights, q.Weights) &&
-		p.FalseRollback == q.FalseRollback && p.FalsePromote == q.FalsePromote
+		p.FalseRollback == q.FalseRollback && p.FalsePromote == q.FalsePromote && p.Alone == q.Alone
 }

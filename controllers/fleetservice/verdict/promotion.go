@@ -14,14 +14,17 @@ const memory = 60
 type Promotion struct {
 	// Weight is the coming weight, a fraction in (0, 1].
 	Weight float64
-	// Relative is log E_rel: the canary is not so much worse than stable.
+	// Relative is log E_rel: the canary is not so much worse than stable. −Inf where no stable answers.
 	Relative float64
 	// Absolute is log E_abs: the canary is not so bad. +Inf where no canary can be so bad.
 	Absolute float64
 }
 
-// LogE is log(½·E_rel + ½·E_abs).
+// LogE is log(½·E_rel + ½·E_abs); without a stable, log E_abs.
 func (p Promotion) LogE() float64 {
+	if math.IsInf(p.Relative, -1) {
+		return p.Absolute
+	}
 	return logAdd(p.Relative, p.Absolute) - math.Ln2
 }
 

@@ -39,7 +39,7 @@ func (r *Release) State() State { return r.state }
 
 // Observe adds one look. An error says what is wrong with the look, and leaves the release as it was.
 func (r *Release) Observe(look Look) error {
-	if err := look.check(r.state.Params.Signals); err != nil {
+	if err := look.check(r.state.Params); err != nil {
 		return fmt.Errorf("look %d: %w", r.state.Looks+1, err)
 	}
 	groups := regroup(r.state.Groups, look.Canary)
@@ -61,7 +61,7 @@ func (r *Release) observe(i int, s SignalState, look Look, groups map[string]int
 		g := groups[p.Name]
 		parts[g] = parts[g].plus(p.Counts[i])
 	}
-	whole := e.guarded(signal.Tolerance)
+	whole := e.guarded(signal)
 	without := s.without(signal, e, whole, parts)
 	s = s.weighed(signal, r.state.Params.Weights, e, whole)
 	s.Without = without
@@ -73,6 +73,7 @@ func (r *Release) observe(i int, s SignalState, look Look, groups map[string]int
 func (r *Release) evidence(i int, s SignalState, look Look) evidence {
 	e := evidence{
 		canary: sum(of(look.Canary, i)), stable: sum(of(look.Stable, i)),
+		alone: r.state.Params.Alone,
 		share: r.share(look), spread: s.Spread.Factor(), dead: dead(of(look.Canary, i)),
 	}
 	e.steady = steady(s.Shares, e.canary.plus(e.stable))

@@ -44,7 +44,7 @@ func TestSequences(t *testing.T) {
 			state := SignalState{Relative: make([][3]float64, len(weights))}
 			for i, look := range v.Looks {
 				e := look.evidence(i == 0)
-				state = state.weighed(signal, weights, e, e.guarded(signal.Tolerance))
+				state = state.weighed(signal, weights, e, e.guarded(signal))
 				if (i+1)%every == 0 {
 					compare(t, i+1, state, signal, want[i/every])
 				}

@@ -40,7 +40,7 @@ func (s State) check() error {
 		return fmt.Errorf("%d looks at %d signals, of %d", s.Looks, len(s.Signals), len(s.Params.Signals))
 	}
 	for i, signal := range s.Params.Signals {
-		if err := s.Signals[i].check(len(rollbackAtoms(signal.Tolerance)), len(s.Params.Weights), s.Looks > 0); err != nil {
+		if err := s.Signals[i].check(len(signal.atoms(s.Params.Alone)), len(s.Params.Weights), s.Looks > 0); err != nil {
 			return fmt.Errorf("signal %q: %w", signal.Name, err)
 		}
 		if len(s.Signals[i].Without) != len(s.Signals[0].Without) {
