@@ -45,7 +45,7 @@ func (r *Release) against() Decision {
 	switch {
 	case d.LogE < suspicion:
 		d.Action, d.Reason = Hold, Complete
-	case d.LogE < d.LogNeeded:
+	case d.LogE < d.LogNeeded || r.tooFew():
 		d.Action, d.Reason = Hold, Suspicious
 	case len(weak) == 1:
 		d.Action, d.Reason, d.Pods = Hold, OnePod, r.podsOf(weak)

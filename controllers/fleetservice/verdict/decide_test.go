@@ -45,6 +45,13 @@ func TestDecide(t *testing.T) {
 		{"dead", times(1, look(pod("s", 180, 0), pod("a", 20, 20))), Question{}, Decision{Action: Rollback, Reason: Worse}},
 		{"dead together with stable", times(9, look(pod("s", 180, 180), pod("a", 20, 20))), Question{}, Decision{Action: Hold, Reason: Complete}},
 		{"one burst", times(1, look(pod("s", 180, 0), pod("a", 40, 20))), Question{}, Decision{Action: Hold, Reason: Suspicious}},
+		{"two bursts at the only pod", times(2, look(pod("s", 180, 0), pod("a", 40, 20))), Question{}, Decision{Action: Hold, Reason: Suspicious}},
+		{"three bursts at the only pod", times(3, look(pod("s", 180, 0), pod("a", 40, 20))), Question{}, Decision{Action: Rollback, Reason: Worse}},
+		{
+			"two bursts and a quiet look", append(times(2, look(pod("s", 180, 0), pod("a", 40, 20))), look(pod("s", 180, 0), pod("a", 20, 0))),
+			Question{}, Decision{Action: Hold, Reason: Suspicious},
+		},
+		{"two bursts at both pods", times(2, look(pod("s", 180, 0), pod("a", 40, 20), pod("b", 40, 20))), Question{}, Decision{Action: Rollback, Reason: Worse}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := begin(t, errorsOnly())

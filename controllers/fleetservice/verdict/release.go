@@ -11,6 +11,8 @@ type State struct {
 	Params Params `json:"params"`
 	// Looks is the number of looks so far.
 	Looks int `json:"looks"`
+	// Against is the number of looks that raised the evidence against the canary since it was last 1 or less.
+	Against int `json:"against,omitempty"`
 	// Groups is the group, 0 to 3, of each pod of the canary at the last look.
 	Groups map[string]int `json:"groups,omitempty"`
 	// Signals has one entry for each of Params.Signals, in their order.
@@ -47,8 +49,10 @@ func (r *Release) Observe(look Look) error {
 	for i, before := range signals {
 		signals[i] = r.observe(i, before, look, groups)
 	}
+	before := r.LogE()
 	r.state.Looks++
 	r.state.Groups, r.state.Signals = groups, signals
+	r.state.Against = r.speaking(before, look)
 	return nil
 }
 

@@ -36,8 +36,8 @@ func Resume(params Params, saved []byte) (*Release, error) {
 }
 
 func (s State) check() error {
-	if s.Looks < 0 || len(s.Signals) != len(s.Params.Signals) {
-		return fmt.Errorf("%d looks at %d signals, of %d", s.Looks, len(s.Signals), len(s.Params.Signals))
+	if s.Looks < 0 || s.Against < 0 || len(s.Signals) != len(s.Params.Signals) {
+		return fmt.Errorf("%d looks, %d of them against the canary, at %d signals of %d", s.Looks, s.Against, len(s.Signals), len(s.Params.Signals))
 	}
 	for i, signal := range s.Params.Signals {
 		if err := s.Signals[i].check(len(signal.atoms(s.Params.Alone)), len(s.Params.Weights), s.Looks > 0); err != nil {
