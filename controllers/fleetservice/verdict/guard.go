@@ -30,8 +30,11 @@ func (s Signal) atoms(alone bool) []float64 {
 // increments are those of rollback against one of stable's windows.
 func (e evidence) increments(signal Signal, stable Counts) []float64 {
 	atoms := signal.atoms(e.alone)
-	if e.alone {
+	switch {
+	case e.alone:
 		return binomialIncrements(e.canary, logit(signal.Objective), atoms)
+	case signal.Exposure:
+		return exposureIncrements(e.canary, stable, signal.Tolerance, atoms)
 	}
 	return increments(e.canary, stable, signal.Tolerance, atoms)
 }
@@ -64,6 +67,11 @@ func (e evidence) disagree() bool {
 	}
 	x, y := float64(e.stable.Bad), float64(e.again.Bad)
 	return math.Abs(x-y) > 2*math.Sqrt(x+y)
+}
+
+// dead says that a signal's canary fails nearly everything; of events in an exposure there is no everything.
+func (s Signal) dead(pods []Counts) bool {
+	return !s.Exposure && dead(pods)
 }
 
 // dead says that a canary fails nearly everything: at least 3 requests in this look, and each pod that answered any failed

@@ -9,7 +9,8 @@ import (
 
 // Params are fixed for the life of a release; another tolerance, objective or list of steps is a new release.
 type Params struct {
-	// Signals are judged together: their evidence against the canary is averaged, each has to agree to a promotion.
+	// Signals are judged together: their evidence against the canary is averaged, and each that has a say has to agree to a
+	// promotion.
 	Signals []Signal `json:"signals"`
 	// Weights are the weights still to come after the release's first, as rising fractions; the last is 1.
 	Weights []float64 `json:"weights"`
@@ -55,24 +56,50 @@ func (p Params) checkSignals() error {
 		return errors.New("there are no signals: name at least one")
 	}
 	for i, s := range p.Signals {
-		if !(s.Tolerance >= 1 && s.Tolerance <= 100) {
-			return fmt.Errorf("signal %q: tolerance is %g: it must lie between 1 and 100, as a ratio of odds", s.Name, s.Tolerance)
-		}
-		if !(s.Objective >= 1e-6 && s.Objective <= 0.999) {
-			return fmt.Errorf("signal %q: objective is %g: it must lie between 0.000001 and 0.999, as a share of requests", s.Name, s.Objective)
-		}
 		if slices.ContainsFunc(p.Signals[:i], func(t Signal) bool { return t.Name == s.Name }) {
 			return fmt.Errorf("signal %q is there twice: name each once", s.Name)
 		}
+		if err := s.check(p.Alone); err != nil {
+			return fmt.Errorf("signal %q: %w", s.Name, err)
+		}
+	}
+	if !slices.ContainsFunc(p.Signals, Signal.promotes) {
+		return errors.New("no signal has a say in a promotion: one at least must count answers and not be for rollback only")
 	}
 	return nil
 }
 
-// logShares are the logarithms of the signals' shares v_i in the evidence against the canary; they sum to 1.
+func (s Signal) check(alone bool) error {
+	if !(s.Tolerance >= 1 && s.Tolerance <= 100) {
+		return fmt.Errorf("tolerance is %g: it must lie between 1 and 100, as a ratio of odds", s.Tolerance)
+	}
+	unused := s.Objective == 0 && !s.promotes() && !alone
+	if !unused && !(s.Objective >= 1e-6 && s.Objective <= 0.999) {
+		return fmt.Errorf("objective is %g: it must lie between 0.000001 and 0.999, as a share of requests", s.Objective)
+	}
+	if s.Exposure && alone {
+		return errors.New("events in an exposure are compared with stable's, and the release is Alone: leave the signal out")
+	}
+	return nil
+}
+
+// logShares are the logarithms of the signals' shares v_i in the evidence against the canary; they sum to 1. Each group has
+// as much as a signal on its own, and splits it evenly: a mean of e-processes is one.
 func (p Params) logShares() []float64 {
+	sizes := map[string]int{}
+	shares := 0
+	for _, s := range p.Signals {
+		if s.Group == "" || sizes[s.Group] == 0 {
+			shares++
+		}
+		sizes[s.Group]++
+	}
 	logs := make([]float64, len(p.Signals))
-	for i := range logs {
-		logs[i] = -math.Log(float64(len(p.Signals)))
+	for i, s := range p.Signals {
+		logs[i] = -math.Log(float64(shares))
+		if s.Group != "" {
+			logs[i] -= math.Log(float64(sizes[s.Group]))
+		}
 	}
 	return logs
 }

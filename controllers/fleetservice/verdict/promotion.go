@@ -16,7 +16,7 @@ type Promotion struct {
 	Weight float64
 	// Relative is log E_rel: the canary is not so much worse than stable. −Inf where no stable answers.
 	Relative float64
-	// Absolute is log E_abs: the canary is not so bad. +Inf where no canary can be so bad.
+	// Absolute is log E_abs: the canary is not so bad. +Inf where no canary can be so bad, and where the signal has no say.
 	Absolute float64
 }
 

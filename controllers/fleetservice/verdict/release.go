@@ -78,7 +78,7 @@ func (r *Release) evidence(i int, s SignalState, look Look) evidence {
 	e := evidence{
 		canary: sum(of(look.Canary, i)), stable: sum(of(look.Stable, i)),
 		alone: r.state.Params.Alone,
-		share: r.share(look), spread: s.Spread.Factor(), dead: dead(of(look.Canary, i)),
+		share: r.share(look), spread: s.Spread.Factor(), dead: r.state.Params.Signals[i].dead(of(look.Canary, i)),
 	}
 	e.steady = steady(s.Shares, e.canary.plus(e.stable))
 	if look.Again != nil {

@@ -137,6 +137,14 @@ func TestParamsCheck(t *testing.T) {
 		{"alpha 1", "falseRollback is 1", func(p *Params) { p.FalseRollback = 1 }},
 		{"beta 0", "falsePromote is 0", func(p *Params) { p.FalsePromote = 0 }},
 		{"no signals", "there are no signals", func(p *Params) { p.Signals = nil }},
+		{"no objective, no say", "", func(p *Params) { p.Signals = append(p.Signals, Signal{Name: "slow", Tolerance: 2, RollbackOnly: true}) }},
+		{"no objective, no say, alone", "objective is 0", func(p *Params) {
+			p.Alone, p.Signals = true, append(p.Signals, Signal{Name: "slow", Tolerance: 2, RollbackOnly: true})
+		}},
+		{"restarts alone", "leave the signal out", func(p *Params) {
+			p.Alone, p.Signals = true, append(p.Signals, Signal{Name: "restarts", Tolerance: 2, Objective: 0.01, Exposure: true})
+		}},
+		{"nothing to promote by", "no signal has a say", func(p *Params) { p.Signals[0].Exposure = true }},
 		{"twice", "is there twice", func(p *Params) { p.Signals = append(p.Signals, p.Signals[0]) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

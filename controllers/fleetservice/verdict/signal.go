@@ -9,9 +9,21 @@ type Signal struct {
 	// Tolerance is ψ0 ≥ 1: how many times stable's odds of a bad answer the canary's may be. Odds, not rates: 1.5 allows
 	// 0.15 % against 0.1 %, but 39 % against 30 %.
 	Tolerance float64 `json:"tolerance"`
-	// Objective is p0 in (0, 1): the share of all requests of the service that may be bad.
+	// Objective is p0 in (0, 1): the share of all requests of the service that may be bad. May be 0 where it is not
+	// used: in a signal without a say in a promotion, unless the release is Alone.
 	Objective float64 `json:"objective"`
+	// Group joins signals that look at one thing, such as several buckets of one histogram: together they have one share in
+	// the evidence against the canary. Empty: the signal is on its own.
+	Group string `json:"group,omitempty"`
+	// RollbackOnly says that the signal has no say in a promotion: of a histogram's buckets, the objective's has.
+	RollbackOnly bool `json:"rollbackOnly,omitempty"`
+	// Exposure says that Requests counts what the events happen in, such as pod-seconds, and Bad the events, such as restarts.
+	// It has no say in a promotion: two events are no two answers.
+	Exposure bool `json:"exposure,omitempty"`
 }
+
+// promotes says whether the signal has to agree to a promotion.
+func (s Signal) promotes() bool { return !s.RollbackOnly && !s.Exposure }
 
 // SignalState is everything that earlier looks left behind for one signal.
 type SignalState struct {
@@ -34,7 +46,7 @@ type SignalState struct {
 func (s SignalState) weighed(signal Signal, weights []float64, e evidence, whole []float64) SignalState {
 	s.Rollback = s.Rollback.next(e.share, whole)
 	s.Canary = s.Canary.plus(e.canary)
-	if !e.steady {
+	if !e.steady || !signal.promotes() {
 		return s
 	}
 	relative := make([][3]float64, len(weights))
@@ -47,6 +59,9 @@ func (s SignalState) weighed(signal Signal, weights []float64, e evidence, whole
 
 // promotion is what speaks for the weight at index i of the release's weights.
 func (s SignalState) promotion(signal Signal, i int, weight float64) Promotion {
+	if !signal.promotes() {
+		return Promotion{Weight: weight, Relative: math.Inf(-1), Absolute: math.Inf(1)}
+	}
 	return Promotion{
 		Weight:   weight,
 		Relative: relativeLogE(s.Relative[i]),

@@ -21,8 +21,8 @@ func (r *Release) speaking(before float64, look Look) int {
 }
 
 func (r *Release) foundDead(look Look) bool {
-	for i := range r.state.Params.Signals {
-		if dead(of(look.Canary, i)) {
+	for i, s := range r.state.Params.Signals {
+		if s.dead(of(look.Canary, i)) {
 			return true
 		}
 	}
