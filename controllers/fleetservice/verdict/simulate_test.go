@@ -2,36 +2,47 @@ package verdict
 
 import (
 	"flag"
+	"fmt"
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"os"
+	"runtime"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 )
 
-var simulated = flag.Float64("simulate", 0, "share of the runs that each claim needs; 1 takes many minutes (make simulate), 0 runs a few")
-
-// lookSeconds is how long a simulated look lasts.
-const lookSeconds = 2
+var (
+	simulated = flag.Float64("simulate", 0, "share of the runs that each claim needs; 1 takes an hour or more (make simulate), 0 runs a few")
+	record    = flag.String("record", "", "file that keeps a line for each claim that held, with -simulate; claims found there are not simulated again")
+)
 
 // A claim is about releases that differ only by chance: run simulates one of them.
 type claim struct {
 	name string
 	// short and full are the numbers of runs, without -simulate and with -simulate=1.
 	short, full int
-	// most bounds the share of runs that end badly; median, if set, the median of seconds instead.
-	most, median float64
-	run          func(*rand.Rand) outcome
+	// most bounds the share of runs that end wrongly; median, if set, the median of seconds instead; failed, if set too, that of
+	// failed requests.
+	most, median, failed float64
+	run                  func(*rand.Rand) outcome
 }
 
 type outcome struct {
-	wrong   bool
-	seconds float64
+	wrong bool
+	// seconds until what the claim is about, and of those until a bake asked.
+	seconds, asked float64
+	// failed is the number of requests that the canary answered badly until then.
+	failed float64
 }
 
 func TestSimulateErrors(t *testing.T) { simulate(t, errorClaims()) }
 
 func TestSimulateSpeed(t *testing.T) { simulate(t, speedClaims()) }
+
+func TestSimulateBakes(t *testing.T) { simulate(t, bakeClaims()) }
 
 func simulate(t *testing.T, claims []claim) {
 	for _, c := range claims {
@@ -40,30 +51,121 @@ func simulate(t *testing.T, claims []claim) {
 			if *simulated > 0 {
 				runs = int(math.Ceil(float64(c.full) * *simulated))
 			}
-			seed := fnv.New64a()
-			seed.Write([]byte(c.name))
-			wrong := 0
-			seconds := make([]float64, runs)
-			for i := range runs {
-				o := c.run(rand.New(rand.NewPCG(seed.Sum64(), uint64(i))))
-				seconds[i] = o.seconds
-				if o.wrong {
-					wrong++
-				}
+			if recorded(t, c.name, runs) {
+				t.Skip("recorded")
 			}
-			slices.Sort(seconds)
-			if c.median > 0 {
-				t.Logf("median %g s, p90 %g s of %d runs", seconds[runs/2], seconds[runs*9/10], runs)
-				if seconds[runs/2] > c.median {
-					t.Errorf("median %g s of %d runs, want at most %g s", seconds[runs/2], runs, c.median)
-				}
+			result, problem := c.judge(c.outcomes(runs))
+			t.Logf("%s of %d runs, want %s", result, runs, c.bound())
+			if problem != "" {
+				t.Error(problem)
 				return
 			}
-			t.Logf("%d of %d runs wrong (%.2f %%)", wrong, runs, 100*float64(wrong)/float64(runs))
-			if limit := chance(runs, c.most); wrong > limit {
-				t.Errorf("%d of %d runs wrong, want at most %d: a rate of %g explains no more", wrong, runs, limit, c.most)
+			keep(t, fmt.Sprintf("| %s | %s | %s | %d |", c.name, c.bound(), result, runs))
+		})
+	}
+}
+
+// outcomes are those of so many runs, each with a seed of its own: the claim's name and its number.
+func (c claim) outcomes(runs int) []outcome {
+	seed := fnv.New64a()
+	seed.Write([]byte(c.name))
+	outcomes := make([]outcome, runs)
+	var workers sync.WaitGroup
+	for w := range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for i := w; i < runs; i += runtime.GOMAXPROCS(0) {
+				outcomes[i] = c.run(rand.New(rand.NewPCG(seed.Sum64(), uint64(i))))
 			}
 		})
+	}
+	workers.Wait()
+	return outcomes
+}
+
+// judge is what the outcomes show, and what is wrong with it.
+func (c claim) judge(outcomes []outcome) (result, problem string) {
+	if c.median > 0 {
+		return c.judgeSpeed(outcomes)
+	}
+	wrong := 0
+	for _, o := range outcomes {
+		if o.wrong {
+			wrong++
+		}
+	}
+	share := float64(wrong) / float64(len(outcomes))
+	result = fmt.Sprintf("%.2f %% (± %.2f)", 100*share, 100*math.Sqrt(share*(1-share)/float64(len(outcomes))))
+	if limit := chance(len(outcomes), c.most); wrong > limit {
+		problem = fmt.Sprintf("%d of %d runs are wrong, want at most %d: a rate of %g explains no more", wrong, len(outcomes), limit, c.most)
+	}
+	return result, problem
+}
+
+func (c claim) judgeSpeed(outcomes []outcome) (result, problem string) {
+	seconds := column(outcomes, func(o outcome) float64 { return o.seconds })
+	failed := column(outcomes, func(o outcome) float64 { return o.failed })
+	asked := column(outcomes, func(o outcome) float64 { return o.asked })
+	middle := len(outcomes) / 2
+	result = fmt.Sprintf("%.1f s (p90 %.1f)", seconds[middle], seconds[len(outcomes)*9/10])
+	if asked[middle] > 0 {
+		result += fmt.Sprintf(", asked after %.1f s", asked[middle])
+	}
+	if c.failed > 0 {
+		result += fmt.Sprintf(", %g failed", failed[middle])
+	}
+	if seconds[middle] > c.median || c.failed > 0 && failed[middle] > c.failed {
+		problem = fmt.Sprintf("%s, want %s", result, c.bound())
+	}
+	return result, problem
+}
+
+func column(outcomes []outcome, of func(outcome) float64) []float64 {
+	var values []float64
+	for _, o := range outcomes {
+		values = append(values, of(o))
+	}
+	slices.Sort(values)
+	return values
+}
+
+func (c claim) bound() string {
+	switch {
+	case c.failed > 0:
+		return fmt.Sprintf("≤ %g s, ≤ %g failed", c.median, c.failed)
+	case c.median > 0:
+		return fmt.Sprintf("≤ %g s", c.median)
+	}
+	return fmt.Sprintf("≤ %g %%", 100*c.most)
+}
+
+// recorded says whether the claim has held in so many runs before.
+func recorded(t *testing.T, name string, runs int) bool {
+	if *record == "" {
+		return false
+	}
+	kept, err := os.ReadFile(*record)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(kept)) {
+		if strings.HasPrefix(line, "| "+name+" |") && strings.Contains(line, fmt.Sprintf("| %d |", runs)) {
+			return true
+		}
+	}
+	return false
+}
+
+func keep(t *testing.T, line string) {
+	if *record == "" {
+		return
+	}
+	f, err := os.OpenFile(*record, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := fmt.Fprintln(f, line); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -91,123 +193,26 @@ func TestChance(t *testing.T) {
 	}
 }
 
-// A world makes looks: so many requests a look, split by weight, over so many canary pods.
-type world struct {
-	requests int64
-	weight   float64
-	// stable is the share of bad answers at a look, canary that of pod q of the canary.
-	stable func(look int) float64
-	canary func(look, q int) float64
-	// pods is the number of the canary's pods, stablePods that of stable's.
-	pods, stablePods int
-	// signals is how many there are; the canary is bad by the first alone.
-	signals int
-}
-
-func ordinary(stable, canary float64) world {
-	return world{
-		requests: 200, weight: 0.1, pods: 1, stablePods: 1, signals: 1,
-		stable: func(int) float64 { return stable },
-		canary: func(int, int) float64 { return canary },
-	}
-}
-
-func (w world) look(rng *rand.Rand, k int) Look {
-	canary := binomial(rng, w.requests, w.weight)
-	return Look{
-		Canary: w.spread(rng, canary, w.pods, func(q, i int) float64 {
-			if i > 0 {
-				return w.stable(k)
+func TestJudge(t *testing.T) {
+	many := func(o outcome) []outcome { return slices.Repeat([]outcome{o}, 100) }
+	for _, c := range []struct {
+		name     string
+		claim    claim
+		outcomes []outcome
+		result   string
+		holds    bool
+	}{
+		{"never wrong", claim{most: 0.01}, many(outcome{}), "0.00 % (± 0.00)", true},
+		{"always wrong", claim{most: 0.01}, many(outcome{wrong: true}), "100.00 % (± 0.00)", false},
+		{"in time", claim{median: 10}, many(outcome{seconds: 10}), "10.0 s (p90 10.0)", true},
+		{"late", claim{median: 10}, many(outcome{seconds: 10.5}), "10.5 s (p90 10.5)", false},
+		{"too many failed", claim{median: 10, failed: 8}, many(outcome{seconds: 4, failed: 9}), "4.0 s (p90 4.0), 9 failed", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			result, problem := c.claim.judge(c.outcomes)
+			if result != c.result || (problem == "") != c.holds {
+				t.Errorf("judge = %q, %q; want %q and that it holds: %v", result, problem, c.result, c.holds)
 			}
-			return w.canary(k, q)
-		}),
-		Stable: w.spread(rng, w.requests-canary, w.stablePods, func(int, int) float64 { return w.stable(k) }),
+		})
 	}
-}
-
-// spread gives each request to one of the pods. Pod q answers it badly, by signal i, with probability rate(q, i).
-func (w world) spread(rng *rand.Rand, requests int64, pods int, rate func(q, i int) float64) []Pod {
-	var all []Pod
-	for q := range pods {
-		n := binomial(rng, requests, 1/float64(pods-q))
-		requests -= n
-		p := Pod{Name: string(rune('a' + q))}
-		for i := range w.signals {
-			p.Counts = append(p.Counts, Counts{n, binomial(rng, n, rate(q, i))})
-		}
-		all = append(all, p)
-	}
-	return all
-}
-
-func (w world) params() Params {
-	params := errorsOnly()
-	for i := 1; i < w.signals; i++ {
-		params.Signals = append(params.Signals, Signal{Name: string(rune('a' + i)), Tolerance: 1.5, Objective: 0.01})
-	}
-	return params
-}
-
-// binomial counts n tosses of a coin with rate p, by the gaps between successes.
-func binomial(rng *rand.Rand, n int64, p float64) int64 {
-	switch {
-	case p >= 1:
-		return n
-	case p <= 0:
-		return 0
-	case p > 0.5:
-		return n - binomial(rng, n, 1-p)
-	}
-	var count int64
-	for at := int64(0); ; count++ {
-		at += 1 + int64(math.Log(1-rng.Float64())/math.Log1p(-p))
-		if at > n {
-			return count
-		}
-	}
-}
-
-// rolledBack looks on so many times, and says at which the canary was taken back; 0 if it was not.
-func (w world) rolledBack(rng *rand.Rand, looks int) int {
-	r, err := New(w.params())
-	if err != nil {
-		panic(err)
-	}
-	for k := range looks {
-		if err := r.Observe(w.look(rng, k)); err != nil {
-			panic(err)
-		}
-		if d, err := r.Decide(Question{}); err != nil || d.Action == Rollback {
-			return k + 1
-		}
-	}
-	return 0
-}
-
-// promoted goes through the steps from weight 0.01 on, with rollback off, until the weight asked for is given or the looks
-// are over. It returns the looks that it took, 0 if it was not given.
-func (w world) promoted(rng *rand.Rand, to float64, looks int) int {
-	r, err := New(w.params())
-	if err != nil {
-		panic(err)
-	}
-	w.weight = 0.01
-	next, since := 0, 0
-	for k := range looks {
-		l := w.look(rng, k)
-		l.NewWeight = since == 0
-		if err := r.Observe(l); err != nil {
-			panic(err)
-		}
-		since++
-		if since*lookSeconds < 10 || r.Promotion(0, next).LogE() < -math.Log(0.05) {
-			continue
-		}
-		w.weight = r.State().Params.Weights[next]
-		if w.weight >= to {
-			return k + 1
-		}
-		next, since = next+1, 0
-	}
-	return 0
 }
