@@ -1,9 +1,11 @@
 package discovery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strconv"
 )
 
@@ -28,8 +30,22 @@ func (i Instance) Address() string { return net.JoinHostPort(i.Host, strconv.Ito
 type Snapshot struct {
 	// Instances are the healthy ones, of all revisions.
 	Instances []Instance
-	// Subset is the revision that gets the requests; empty means all instances get them.
+	// Subset is the revision that gets the requests, apart from what Split gives to others; empty means all instances
+	// get them.
 	Subset string
+	// Split gives shares of the requests to revisions; empty means that Subset gets all of them.
+	Split []Share
+}
+
+// Share is the part of the requests that is meant for one revision, however many instances it has.
+type Share struct {
+	Subset  string  // the revision; empty means that of Snapshot.Subset
+	Percent float64 // of all requests; what the shares leave of 100 goes to Snapshot.Subset
+}
+
+// String is for logs: v2 1%.
+func (s Share) String() string {
+	return cmp.Or(s.Subset, "default") + " " + strconv.FormatFloat(s.Percent, 'g', -1, 32) + "%"
 }
 
 // Of returns the instances that the subset stands for.
@@ -41,6 +57,15 @@ func (s Snapshot) Of(subset string) []Instance {
 		}
 	}
 	return list
+}
+
+// serving returns the instances that may get requests.
+func (s Snapshot) serving() []Instance {
+	return slices.DeleteFunc(slices.Clone(s.Instances), func(i Instance) bool {
+		return s.Subset != "" && i.Revision != s.Subset && !slices.ContainsFunc(s.Split, func(share Share) bool {
+			return share.Subset == i.Revision && share.Percent > 0
+		})
+	})
 }
 
 // Registrar announces instances.

@@ -20,6 +20,7 @@ type entry struct {
 	instances map[string]Instance
 	sick      map[string]bool
 	subset    string
+	split     []Share
 }
 
 // NewMemory is an empty registry.
@@ -30,6 +31,11 @@ func NewMemory() *Memory {
 // SetSubset names the revision that gets the requests for the service.
 func (m *Memory) SetSubset(service, revision string) {
 	m.change(func() { m.entry(service).subset = revision })
+}
+
+// SetSplit gives shares of the requests for the service to revisions; none at all leaves everything to the subset.
+func (m *Memory) SetSplit(service string, split ...Share) {
+	m.change(func() { m.entry(service).split = slices.Clone(split) })
 }
 
 // SetFault makes every later use of the registry fail, until it is nil again.
@@ -84,7 +90,7 @@ func (m *Memory) Watch(ctx context.Context, service string, update func(Snapshot
 
 func (m *Memory) snapshot(service string) Snapshot {
 	e := m.entry(service)
-	s := Snapshot{Subset: e.subset}
+	s := Snapshot{Subset: e.subset, Split: e.split}
 	for _, id := range slices.Sorted(maps.Keys(e.instances)) {
 		if !e.sick[id] {
 			s.Instances = append(s.Instances, e.instances[id])

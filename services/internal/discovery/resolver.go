@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 
@@ -16,7 +17,16 @@ import (
 type (
 	revisionKey struct{}
 	subsetKey   struct{}
+	splitKey    struct{}
 )
+
+// split is a list of shares that attributes can compare.
+type split []Share
+
+func (s split) Equal(other any) bool {
+	o, ok := other.(split)
+	return ok && slices.Equal(s, o)
+}
 
 // RevisionOf is the revision of an endpoint that a resolver of this package gave, or "".
 func RevisionOf(e resolver.Endpoint) string {
@@ -24,10 +34,16 @@ func RevisionOf(e resolver.Endpoint) string {
 	return revision
 }
 
-// SubsetOf is the revision that gets the requests, or "" for all.
+// SubsetOf is the revision that gets the requests which no share takes, or "" for all.
 func SubsetOf(s resolver.State) string {
 	subset, _ := s.Attributes.Value(subsetKey{}).(string)
 	return subset
+}
+
+// SplitOf is how the requests are shared out; empty if the subset gets them all.
+func SplitOf(s resolver.State) []Share {
+	shares, _ := s.Attributes.Value(splitKey{}).(split)
+	return shares
 }
 
 // NewResolver makes gRPC targets scheme:///service follow the watcher.
@@ -113,14 +129,14 @@ func (f *follower) note(message string, args ...any) {
 }
 
 func (f *follower) settle(use Snapshot) {
-	if f.trouble != "" || f.current.Subset != use.Subset || len(f.current.Instances) == 0 {
-		f.log.Info("Following the registry", "instances", len(use.Instances), telemetry.KeyRevision, use.Subset)
+	if f.trouble != "" || f.current.Subset != use.Subset || !slices.Equal(f.current.Split, use.Split) || len(f.current.Instances) == 0 {
+		f.log.Info("Following the registry", "instances", len(use.Instances), telemetry.KeyRevision, use.Subset, "split", fmt.Sprint(use.Split))
 	}
 	f.trouble = ""
 }
 
 func state(s Snapshot) resolver.State {
-	st := resolver.State{Attributes: attributes.New(subsetKey{}, s.Subset)}
+	st := resolver.State{Attributes: attributes.New(subsetKey{}, s.Subset).WithValue(splitKey{}, split(s.Split))}
 	for _, i := range s.Instances {
 		st.Endpoints = append(st.Endpoints, resolver.Endpoint{
 			Addresses:  []resolver.Address{{Addr: i.Address()}},

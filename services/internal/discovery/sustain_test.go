@@ -23,37 +23,70 @@ func join(lists ...[]Instance) []Instance {
 	return all
 }
 
+func named(instances []Instance, subset string, split ...Share) Snapshot {
+	return Snapshot{Instances: instances, Subset: subset, Split: split}
+}
+
 func TestSustain(t *testing.T) {
 	v1, v2 := of("v1", "1", "2"), of("v2", "3")
+	canary := Share{"v2", 1}
 	for name, tc := range map[string]struct {
 		prev, next, want Snapshot
 		err              string
 	}{
 		"first answer":              {next: Snapshot{Instances: v1}, want: Snapshot{Instances: v1}},
-		"first answer with subset":  {next: Snapshot{join(v1, v2), "v1"}, want: Snapshot{join(v1, v2), "v1"}},
+		"first answer with subset":  {next: named(join(v1, v2), "v1"), want: named(join(v1, v2), "v1")},
 		"never an instance":         {err: "no instance of rating registered (the registry has none that is healthy)"},
-		"never one of the revision": {next: Snapshot{v1, "v2"}, err: "no instance of rating registered (none of revision v2 is healthy)"},
-		"switch":                    {prev: Snapshot{join(v1, v2), "v1"}, next: Snapshot{join(v1, v2), "v2"}, want: Snapshot{join(v1, v2), "v2"}},
+		"never one of the revision": {next: named(v1, "v2"), err: "no instance of rating registered (none of revision v2 is healthy)"},
+		"switch":                    {prev: named(join(v1, v2), "v1"), next: named(join(v1, v2), "v2"), want: named(join(v1, v2), "v2")},
 		"fewer instances are believed": {
-			prev: Snapshot{v1, "v1"}, next: Snapshot{v1[:1], "v1"}, want: Snapshot{v1[:1], "v1"},
+			prev: named(v1, "v1"), next: named(v1[:1], "v1"), want: named(v1[:1], "v1"),
 		},
-		"an emptied set is not believed":           {prev: Snapshot{v1, "v1"}, next: Snapshot{nil, "v1"}, want: Snapshot{v1, "v1"}},
+		"an emptied set is not believed":           {prev: named(v1, "v1"), next: named(nil, "v1"), want: named(v1, "v1")},
 		"an emptied set with no subset is neither": {prev: Snapshot{Instances: v1}, next: Snapshot{}, want: Snapshot{Instances: v1}},
 		"the subset lost its instances, others live": {
-			prev: Snapshot{join(v1, v2), "v1"}, next: Snapshot{v2, "v1"}, want: Snapshot{join(v2, v1), "v1"},
+			prev: named(join(v1, v2), "v1"), next: named(v2, "v1"), want: named(join(v2, v1), "v1"),
 		},
 		"a switch to a subset with no instance waits": {
-			prev: Snapshot{v1, "v1"}, next: Snapshot{v1, "v2"}, want: Snapshot{v1, "v1"},
+			prev: named(v1, "v1"), next: named(v1, "v2"), want: named(v1, "v1"),
 		},
 		"a switch to nothing while all is gone": {
-			prev: Snapshot{v1, "v1"}, next: Snapshot{nil, "v2"}, want: Snapshot{v1, "v1"},
+			prev: named(v1, "v1"), next: named(nil, "v2"), want: named(v1, "v1"),
 		},
 		"an emptied registry does not release the canary": {
-			prev: Snapshot{join(v1, v2), "v1"}, next: Snapshot{Instances: join(v1, v2)}, want: Snapshot{join(v1, v2), "v1"},
+			prev: named(join(v1, v2), "v1"), next: Snapshot{Instances: join(v1, v2)}, want: named(join(v1, v2), "v1"),
 		},
-		"an emptied registry keeps the choice": {prev: Snapshot{join(v1, v2), "v1"}, next: Snapshot{}, want: Snapshot{v1, "v1"}},
+		"an emptied registry keeps the choice": {prev: named(join(v1, v2), "v1"), next: Snapshot{}, want: named(v1, "v1")},
 		"no choice and the last one has no instance: all": {
-			prev: Snapshot{v1, "v1"}, next: Snapshot{Instances: v2}, want: Snapshot{Instances: v2},
+			prev: named(v1, "v1"), next: Snapshot{Instances: v2}, want: Snapshot{Instances: v2},
+		},
+		"a split": {
+			prev: named(join(v1, v2), "v1"), next: named(join(v1, v2), "v1", canary), want: named(join(v1, v2), "v1", canary),
+		},
+		"the end of a split": {
+			prev: named(join(v1, v2), "v1", canary), next: named(join(v1, v2), "v1"), want: named(join(v1, v2), "v1"),
+		},
+		"the end of a split between all": {
+			prev: named(join(v1, v2), "", canary), next: named(join(v1, v2), ""), want: named(join(v1, v2), ""),
+		},
+		"a canary that left is believed": {
+			prev: named(join(v1, v2), "v1", canary), next: named(v1, "v1", canary), want: named(v1, "v1", canary),
+		},
+		"a stable one that left is not": {
+			prev: named(join(v1, v2), "v1", canary), next: named(v2, "v1", canary), want: named(join(v2, v1), "v1", canary),
+		},
+		"a canary alone at the start": {next: named(v2, "v1", canary), want: named(v2, "v1", canary)},
+		"one alone at weight 0": {
+			next: named(v2, "v1", Share{"v2", 0}), err: "no instance of rating registered (none of revision v1 is healthy)",
+		},
+		"an emptied registry keeps the split": {
+			prev: named(join(v1, v2), "v1", canary), next: Snapshot{}, want: named(join(v1, v2), "v1", canary),
+		},
+		"an emptied registry that has instances again keeps the split": {
+			prev: named(join(v1, v2), "v1", canary), next: named(v1, ""), want: named(v1, "v1", canary),
+		},
+		"an emptied set keeps only those that serve": {
+			prev: named(join(v1, v2), "v1", canary), next: named(nil, "v1", Share{"v2", 0}), want: named(v1, "v1", Share{"v2", 0}),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

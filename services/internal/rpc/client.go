@@ -21,9 +21,10 @@ import (
 
 // Clients holds the program's connections: one for each target, for as long as the program runs.
 type Clients struct {
-	resolvers []resolver.Builder
-	handled   *prometheus.CounterVec
-	seconds   *prometheus.HistogramVec
+	resolvers   []resolver.Builder
+	handled     *prometheus.CounterVec
+	unreachable *prometheus.CounterVec
+	seconds     *prometheus.HistogramVec
 
 	mu    sync.Mutex
 	conns map[string]*grpc.ClientConn
@@ -37,13 +38,17 @@ func NewClients(metrics prometheus.Registerer, resolvers ...resolver.Builder) *C
 		conns:     map[string]*grpc.ClientConn{},
 		handled: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "grpc_client_handled_total",
-			Help: "Calls to other services that ended, by target, revision of the instance that was called, and code.",
+			Help: "Calls to other services that ended, by target, revision of the instance that took the call, and code.",
 		}, []string{"target", "revision", "code"}),
+		unreachable: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "grpc_client_unreachable_total",
+			Help: "Calls meant for this revision that no instance of it could take and that another revision took.",
+		}, []string{"target", "revision"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "grpc_client_handling_seconds", Help: "Time from a call to another service to its end.", Buckets: secondsBuckets,
 		}, []string{"target", "revision"}),
 	}
-	metrics.MustRegister(c.handled, c.seconds)
+	metrics.MustRegister(c.handled, c.unreachable, c.seconds)
 	return c
 }
 
@@ -122,6 +127,9 @@ func (u *upstream) Invoke(ctx context.Context, method string, args, reply any, o
 		revision = first(header.Get(RevisionHeader))
 	}
 	u.clients.handled.WithLabelValues(u.name, revision, status.Code(err).String()).Inc()
+	if missed := picked.Missed(); missed != "" {
+		u.clients.unreachable.WithLabelValues(u.name, missed).Inc()
+	}
 	u.clients.seconds.WithLabelValues(u.name, revision).Observe(time.Since(began).Seconds())
 	return err
 }

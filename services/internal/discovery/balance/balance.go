@@ -3,7 +3,7 @@ package balance
 import (
 	"context"
 	"errors"
-	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 
@@ -26,20 +26,26 @@ const ServiceConfig = `{"loadBalancingConfig":[{"` + Name + `":{}}]}`
 // It is a function and not an init so that only programs that ask for it get it.
 var Register = sync.OnceFunc(func() { balancer.Register(builder{}) })
 
-// Picked learns the revision of the instance that a call went to.
-type Picked struct{ revision atomic.Pointer[string] }
+// Picked learns where a call went.
+type Picked struct{ revision, missed atomic.Pointer[string] }
 
 // Revision is that of the last instance picked, or "" if none was or if it has none.
-func (p *Picked) Revision() string {
-	if r := p.revision.Load(); r != nil {
-		return *r
+func (p *Picked) Revision() string { return text(p.revision.Load()) }
+
+// Missed is the revision that the call was meant for, if no instance of it could be reached and another revision took
+// the call; else "".
+func (p *Picked) Missed() string { return text(p.missed.Load()) }
+
+func text(s *string) string {
+	if s == nil {
+		return ""
 	}
-	return ""
+	return *s
 }
 
 type pickedKey struct{}
 
-// WithPicked gives a call a place for the revision it goes to: the one that its caller has made already, or a new one.
+// WithPicked gives a call a place for where it goes to: the one that its caller has made already, or a new one.
 func WithPicked(ctx context.Context) (context.Context, *Picked) {
 	if p, ok := ctx.Value(pickedKey{}).(*Picked); ok {
 		return ctx, p
@@ -67,8 +73,8 @@ type policy struct {
 
 	mu     sync.Mutex
 	known  bool // there were endpoints once
-	subset string
-	served *string // the subset that gets the calls now; nil before the first
+	route  route
+	served *string // the default revision that had a ready instance last; nil before the first
 }
 
 func (p *policy) UpdateClientConnState(s balancer.ClientConnState) error {
@@ -77,7 +83,8 @@ func (p *policy) UpdateClientConnState(s balancer.ClientConnState) error {
 		return balancer.ErrBadResolverState
 	}
 	p.mu.Lock()
-	p.known, p.subset = true, discovery.SubsetOf(s.ResolverState)
+	p.known = true
+	p.route = route{subset: discovery.SubsetOf(s.ResolverState), split: discovery.SplitOf(s.ResolverState)}
 	p.mu.Unlock()
 	return p.children.UpdateClientConnState(balancer.ClientConnState{ResolverState: s.ResolverState})
 }
@@ -102,24 +109,17 @@ func (p *policy) ExitIdle() { p.children.ExitIdle() }
 
 func (p *policy) Close() { p.children.Close() }
 
-// UpdateState is called by the children whenever an endpoint's connection changes.
+// UpdateState is called by the children whenever an endpoint's connection changes, and after every change of the route.
 func (p *policy) UpdateState(s balancer.State) {
 	p.mu.Lock()
 	if !p.known { // an empty set of children says nothing of use
 		p.mu.Unlock()
 		return
 	}
-	next, served := choose(endpoints(s.Picker), p.subset, p.served)
+	next, served := choose(endpoints(s.Picker), p.route, p.served, rand.Uint64N)
 	p.served = served
 	p.mu.Unlock()
 	p.ClientConn.UpdateState(next)
-}
-
-// endpoint is one instance with the state of its connection.
-type endpoint struct {
-	revision string
-	state    connectivity.State
-	picker   balancer.Picker
 }
 
 func endpoints(picker balancer.Picker) []endpoint {
@@ -133,60 +133,4 @@ func endpoints(picker balancer.Picker) []endpoint {
 		})
 	}
 	return list
-}
-
-func in(list []endpoint, subset string, state connectivity.State) []endpoint {
-	var found []endpoint
-	for _, e := range list {
-		if (subset == "" || e.revision == subset) && e.state == state {
-			found = append(found, e)
-		}
-	}
-	return found
-}
-
-// choose is the decision: the ready instances of the subset; until there is one, those of the subset served so far, so
-// that a switch fails no call. It never goes to a revision that the registry has not named.
-func choose(list []endpoint, subset string, served *string) (balancer.State, *string) {
-	if ready := in(list, subset, connectivity.Ready); len(ready) > 0 {
-		return balancer.State{ConnectivityState: connectivity.Ready, Picker: newPicker(ready)}, &subset
-	}
-	if served != nil {
-		if ready := in(list, *served, connectivity.Ready); len(ready) > 0 {
-			return balancer.State{ConnectivityState: connectivity.Ready, Picker: newPicker(ready)}, served
-		}
-	}
-	if len(in(list, subset, connectivity.Connecting))+len(in(list, subset, connectivity.Idle)) > 0 {
-		return balancer.State{
-			ConnectivityState: connectivity.Connecting,
-			Picker:            base.NewErrPicker(balancer.ErrNoSubConnAvailable),
-		}, served
-	}
-	return failing(list, subset), served
-}
-
-func failing(list []endpoint, subset string) balancer.State {
-	s := balancer.State{ConnectivityState: connectivity.TransientFailure}
-	if broken := in(list, subset, connectivity.TransientFailure); len(broken) > 0 {
-		s.Picker = newPicker(broken) // its error says what is wrong with the connection
-		return s
-	}
-	s.Picker = base.NewErrPicker(fmt.Errorf("no instance of revision %s", subset))
-	return s
-}
-
-// picker goes round its endpoints.
-type picker struct {
-	endpoints []endpoint
-	next      atomic.Uint64
-}
-
-func newPicker(list []endpoint) *picker { return &picker{endpoints: list} }
-
-func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
-	e := p.endpoints[p.next.Add(1)%uint64(len(p.endpoints))]
-	if picked, ok := info.Ctx.Value(pickedKey{}).(*Picked); ok {
-		picked.revision.Store(&e.revision)
-	}
-	return e.picker.Pick(info)
 }

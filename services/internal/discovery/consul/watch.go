@@ -1,10 +1,8 @@
 package consul
 
 import (
-	"cmp"
 	"context"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -23,88 +21,27 @@ const (
 	retryMax = 2 * time.Second
 )
 
-// Watch implements [discovery.Watcher] by two blocking queries: the healthy instances, and the service-resolver that
-// names the subset.
+// Watch implements [discovery.Watcher] by three blocking queries: the healthy instances, the service-resolver that names
+// the subset, and the service-splitter that gives shares to subsets.
 func (r *Registry) Watch(ctx context.Context, service string, update func(discovery.Snapshot, error)) {
-	v := &view{update: update}
+	v := &view{service: service, update: update}
 	var wait sync.WaitGroup
 	wait.Go(func() {
 		poll(ctx, r.reads, func(c *api.Client, q *api.QueryOptions) ([]*api.ServiceEntry, *api.QueryMeta, error) {
 			return c.Health().Service(service, "", true, q)
-		}, v.instances)
+		}, v.setInstances)
 	})
-	wait.Go(func() {
-		// The list and not the single entry: Consul blocks on an entry that is not there, but its answer then is an
-		// error without an index, on which nobody can block.
-		poll(ctx, r.reads, func(c *api.Client, q *api.QueryOptions) ([]api.ConfigEntry, *api.QueryMeta, error) {
-			return c.ConfigEntries().List(api.ServiceResolver, q)
-		}, func(entries []api.ConfigEntry, err error) { v.subset(service, entries, err) })
-	})
+	wait.Go(func() { poll(ctx, r.reads, list(api.ServiceResolver), v.setResolver) })
+	wait.Go(func() { poll(ctx, r.reads, list(api.ServiceSplitter), v.setSplitter) })
 	wait.Wait()
 }
 
-// view joins both answers; nobody hears of it before both are there.
-type view struct {
-	update func(discovery.Snapshot, error)
-
-	mu       sync.Mutex
-	snapshot discovery.Snapshot
-	have     [2]bool
-	told     bool
-}
-
-func (v *view) instances(entries []*api.ServiceEntry, err error) {
-	v.change(0, err, func() {
-		v.snapshot.Instances = make([]discovery.Instance, 0, len(entries))
-		for _, e := range entries {
-			v.snapshot.Instances = append(v.snapshot.Instances, instance(e))
-		}
-	})
-}
-
-func instance(e *api.ServiceEntry) discovery.Instance {
-	return discovery.Instance{
-		ID:        e.Service.ID,
-		Host:      cmp.Or(e.Service.Address, e.Node.Address),
-		Port:      e.Service.Port,
-		Revision:  e.Service.Meta[metaRevision],
-		PodUID:    e.Service.Meta[metaPodUID],
-		Namespace: e.Service.Meta[metaNamespace],
-		App:       e.Service.Meta[metaApp],
+// list asks for all entries and not for the single one: Consul blocks on an entry that is not there, but its answer then
+// is an error without an index, on which nobody can block.
+func list(kind string) query[[]api.ConfigEntry] {
+	return func(c *api.Client, q *api.QueryOptions) ([]api.ConfigEntry, *api.QueryMeta, error) {
+		return c.ConfigEntries().List(kind, q)
 	}
-}
-
-func (v *view) subset(service string, entries []api.ConfigEntry, err error) {
-	v.change(1, err, func() {
-		v.snapshot.Subset = ""
-		for _, e := range entries {
-			if resolver, ok := e.(*api.ServiceResolverConfigEntry); ok && resolver.Name == service {
-				v.snapshot.Subset = resolver.DefaultSubset
-			}
-		}
-	})
-}
-
-func (v *view) change(half int, err error, apply func()) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if err != nil {
-		v.told = false
-		v.update(discovery.Snapshot{}, err)
-		return
-	}
-	before := v.snapshot
-	apply()
-	v.have[half] = true
-	if !v.have[0] || !v.have[1] {
-		return
-	}
-	// Consul wakes a long poll for other services' changes too.
-	if v.told && before.Subset == v.snapshot.Subset && slices.Equal(before.Instances, v.snapshot.Instances) {
-		return
-	}
-	v.told = true
-	v.update(v.snapshot, nil)
 }
 
 type query[T any] func(*api.Client, *api.QueryOptions) (T, *api.QueryMeta, error)

@@ -1,0 +1,66 @@
+package balance
+
+import (
+	"sync/atomic"
+
+	"google.golang.org/grpc/balancer"
+)
+
+// picker draws a revision for each call by its weight.
+//
+// It draws at random, each call by itself. Counting calls off would come closer to the weights within one caller, but
+// not in the sum of callers with few calls each, who would all begin at the same place; and a caller whose calls have a
+// rhythm (first this method, then that one) would send the canary always the same ones. That the verdict on a canary may
+// compare it with stable at all rests on the draw: it knows nothing of the call, nor of the calls before.
+type picker struct {
+	draw  func(n uint64) uint64 // uniform in [0, n), safe for concurrent use
+	lots  []lot
+	total uint64
+}
+
+type lot struct {
+	end    uint64 // draws below it, and not below the lot's before, are this one's
+	taker  balancer.Picker
+	missed string // the revision that should have taken the calls, if its instances refuse them
+}
+
+func (p *picker) add(weight uint64, taker balancer.Picker, missed string) {
+	if weight > 0 {
+		p.total += weight
+		p.lots = append(p.lots, lot{end: p.total, taker: taker, missed: missed})
+	}
+}
+
+// Pick is called by gRPC for each try of a call.
+func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
+	at, i := p.draw(p.total), 0
+	for at >= p.lots[i].end {
+		i++
+	}
+	if picked, ok := info.Ctx.Value(pickedKey{}).(*Picked); ok {
+		picked.missed.Store(&p.lots[i].missed)
+	}
+	return p.lots[i].taker.Pick(info)
+}
+
+// pool goes round its endpoints.
+type pool struct {
+	endpoints []endpoint
+	next      atomic.Uint64
+}
+
+// newPool starts anywhere: pools are made anew at every change, and the first endpoint should not get the first call of
+// each of them, nor of each caller.
+func newPool(list []endpoint, draw func(uint64) uint64) *pool {
+	p := &pool{endpoints: list}
+	p.next.Store(draw(uint64(len(list))))
+	return p
+}
+
+func (p *pool) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
+	e := &p.endpoints[p.next.Add(1)%uint64(len(p.endpoints))]
+	if picked, ok := info.Ctx.Value(pickedKey{}).(*Picked); ok {
+		picked.revision.Store(&e.revision)
+	}
+	return e.picker.Pick(info)
+}
