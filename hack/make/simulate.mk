@@ -10,3 +10,7 @@ simulate: ## Check the error bounds and speed of verdicts by thousands of simula
 	@nice -n 10 go test -count=1 -timeout 4h -v -run '^TestSimulate' ./$(verdict) -args -simulate=1 -record=$(simulated)
 	@printf '\n| claim | bound | simulated | runs |\n|---|---|---|---|\n'
 	@cat $(simulated)
+
+.PHONY: pictures
+pictures: ## Draw docs/pictures/verdict-*.svg from simulated releases.
+	@go test -count=1 -run '^TestPictures$$' ./$(verdict) -args -update
