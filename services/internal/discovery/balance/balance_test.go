@@ -14,7 +14,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestMemoryKeepsTheContract(t *testing.T) {
 	discoverytest.Run(t, func(*testing.T) discoverytest.Subject {
 		m := discovery.NewMemory()
-		return discoverytest.Subject{Registry: m, SetSubset: m.SetSubset}
+		return discoverytest.Subject{Registry: m, SetSubset: m.SetSubset, SetSplit: m.SetSplit}
 	})
 }
 

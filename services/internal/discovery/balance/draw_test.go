@@ -18,7 +18,7 @@ import (
 // calls is the number that the tests of the draw look at, and critical the χ² of one degree of freedom that a fair draw
 // exceeds once in a thousand seeds. The seed is fixed: these tests always say the same.
 const (
-	calls    = 200_000
+	calls    = 100_000
 	critical = 10.83
 )
 

@@ -31,21 +31,42 @@ func registry(t *testing.T, server *parts.Consul) *consul.Registry {
 	return r
 }
 
-// setSubset writes the service-resolver as the operator does.
-func setSubset(t *testing.T, client *api.Client, service string, revisions ...string) {
+// set writes config entries as the operator does.
+func set(t *testing.T, client *api.Client, entries ...api.ConfigEntry) {
 	t.Helper()
-	subsets := map[string]api.ServiceResolverSubset{}
-	for _, r := range revisions {
-		subsets[r] = api.ServiceResolverSubset{Filter: `Service.Meta.revision == "` + r + `"`, OnlyPassing: true}
-	}
-	for _, entry := range []api.ConfigEntry{
-		&api.ServiceConfigEntry{Kind: api.ServiceDefaults, Name: service, Protocol: "grpc"},
-		&api.ServiceResolverConfigEntry{Kind: api.ServiceResolver, Name: service, DefaultSubset: revisions[0], Subsets: subsets},
-	} {
+	for _, entry := range entries {
 		if _, _, err := client.ConfigEntries().Set(entry, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+func remove(t *testing.T, client *api.Client, kind, service string) {
+	t.Helper()
+	if _, err := client.ConfigEntries().Delete(kind, service, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// setSubset names the revision that gets the requests; there are subsets for it and for the others.
+func setSubset(t *testing.T, client *api.Client, service, revision string, others ...string) {
+	t.Helper()
+	subsets := map[string]api.ServiceResolverSubset{}
+	for _, r := range append(others, revision) {
+		subsets[r] = api.ServiceResolverSubset{Filter: `Service.Meta.revision == "` + r + `"`, OnlyPassing: true}
+	}
+	set(t, client,
+		&api.ServiceConfigEntry{Kind: api.ServiceDefaults, Name: service, Protocol: "grpc"},
+		&api.ServiceResolverConfigEntry{Kind: api.ServiceResolver, Name: service, DefaultSubset: revision, Subsets: subsets})
+}
+
+func setSplit(t *testing.T, client *api.Client, service string, split ...discovery.Share) {
+	t.Helper()
+	entry := &api.ServiceSplitterConfigEntry{Kind: api.ServiceSplitter, Name: service}
+	for _, share := range split {
+		entry.Splits = append(entry.Splits, api.ServiceSplit{Weight: float32(share.Percent), ServiceSubset: share.Subset})
+	}
+	set(t, client, entry)
 }
 
 func TestConsulKeepsTheContract(t *testing.T) {
@@ -56,12 +77,17 @@ func TestConsulKeepsTheContract(t *testing.T) {
 			Registry: registry(t, server),
 			SetSubset: func(service, revision string) {
 				if revision == "" {
-					if _, err := client.ConfigEntries().Delete(api.ServiceResolver, service, nil); err != nil {
-						t.Fatal(err)
-					}
+					remove(t, client, api.ServiceResolver, service)
 					return
 				}
-				setSubset(t, client, service, revision)
+				setSubset(t, client, service, revision, "v1", "v2")
+			},
+			SetSplit: func(service string, split ...discovery.Share) {
+				if len(split) == 0 {
+					remove(t, client, api.ServiceSplitter, service)
+					return
+				}
+				setSplit(t, client, service, split...)
 			},
 		}
 	})
@@ -143,6 +169,27 @@ func TestAnAgentThatComesBackEmptyFailsNoCall(t *testing.T) {
 	load.WantNoFailure(t)
 	if !load.Last("v2").IsZero() {
 		t.Error("v2 got calls while the service-resolver was lost, want none")
+	}
+}
+
+func TestASplitHoldsWhileConsulIsAway(t *testing.T) {
+	server := parts.StartConsul(t)
+	client := server.Client(t)
+	r := registry(t, server)
+	announce(t, r, discoverytest.StartInstance(t, "a", "v1").Instance)
+	announce(t, r, discoverytest.StartInstance(t, "b", "v2").Instance)
+	setSubset(t, client, service, "v1", "v2")
+	setSplit(t, client, service, discovery.Share{Subset: "v1", Percent: 50}, discovery.Share{Subset: "v2", Percent: 50})
+	load := discoverytest.StartLoad(t, discoverytest.Dial(t, r, service))
+	half := func() bool {
+		share := load.Share(t, "v2", 300)
+		return 40 < share && share < 60
+	}
+	discoverytest.Eventually(t, "both get half of the calls", half)
+	server.Stop(t)
+	discoverytest.Eventually(t, "both get half while Consul is away", half)
+	if share := load.Share(t, "v2", 600); share < 35 || share > 65 {
+		t.Errorf("v2 got %.0f %% of the calls while Consul was away, want about 50", share)
 	}
 }
 

@@ -21,6 +21,8 @@ type Subject struct {
 
 	// SetSubset names the revision that gets the requests.
 	SetSubset func(service, revision string)
+	// SetSplit gives shares of the requests to revisions; none ends the split.
+	SetSplit func(service string, split ...discovery.Share)
 }
 
 // Run asks for every promise; makeNew gives an empty registry for each.
@@ -30,6 +32,10 @@ func Run(t *testing.T, makeNew func(t *testing.T) Subject) {
 	t.Run("calls in flight finish on the old revision", func(t *testing.T) { testInFlight(t, makeNew(t)) })
 	t.Run("an emptied registry fails no call", func(t *testing.T) { testEmptied(t, makeNew(t)) })
 	t.Run("a sick instance gets no call", func(t *testing.T) { testSick(t, makeNew(t)) })
+	t.Run("a canary fails no call from its first share to its last", func(t *testing.T) { testCanary(t, makeNew(t)) })
+	t.Run("a canary that is taken back gets no call", func(t *testing.T) { testTakenBack(t, makeNew(t)) })
+	t.Run("a share of a revision without an instance is the subset's", func(t *testing.T) { testAbsent(t, makeNew(t)) })
+	t.Run("a canary that refuses connections fails no call", func(t *testing.T) { testRefusing(t, makeNew(t)) })
 	t.Run("Watch ends with its context", func(t *testing.T) { testClose(t, makeNew(t)) })
 }
 

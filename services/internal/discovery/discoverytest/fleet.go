@@ -80,6 +80,7 @@ type Load struct {
 	mu       sync.Mutex
 	calls    int
 	failures []error
+	took     map[string]int       // calls by revision
 	last     map[string]time.Time // when a revision answered last
 }
 
@@ -87,7 +88,7 @@ type Load struct {
 func StartLoad(tb testing.TB, conn grpc.ClientConnInterface) *Load {
 	tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &Load{cancel: cancel, last: map[string]time.Time{}}
+	l := &Load{cancel: cancel, took: map[string]int{}, last: map[string]time.Time{}}
 	for range 4 {
 		l.wait.Go(func() {
 			for ctx.Err() == nil {
@@ -105,6 +106,7 @@ func (l *Load) once(conn grpc.ClientConnInterface) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.calls++
+	l.took[revision]++
 	l.last[revision] = time.Now()
 	if err != nil {
 		l.failures = append(l.failures, err)
@@ -135,6 +137,21 @@ func (l *Load) Last(revision string) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.last[revision]
+}
+
+// Share is the revision's part, in percent, of so many further calls.
+func (l *Load) Share(tb testing.TB, revision string, calls int) float64 {
+	tb.Helper()
+	all, took := l.tally(revision)
+	l.More(tb, calls)
+	allNow, tookNow := l.tally(revision)
+	return 100 * float64(tookNow-took) / float64(allNow-all)
+}
+
+func (l *Load) tally(revision string) (all, took int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.calls, l.took[revision]
 }
 
 // WantNoFailure stops the load and fails the test if any call failed, or if there was none.
