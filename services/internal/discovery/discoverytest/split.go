@@ -85,9 +85,13 @@ func testCanary(t *testing.T, s Subject) {
 func testTakenBack(t *testing.T, s Subject) {
 	load, list := canary(t, s)
 	weights(s, 50)
+	began := time.Now()
 	Eventually(t, "v2 gets calls", func() bool { return !load.Last("v2").IsZero() })
+	t.Logf("The split reached the caller after %s", time.Since(began))
 	s.SetSplit(service)
+	began = time.Now()
 	Eventually(t, "v2 gets none when the split is gone", silent(load, "v2"))
+	t.Logf("The last call at v2 came %s after the end of the split", load.Last("v2").Sub(began))
 	weights(s, 50)
 	Eventually(t, "v2 gets calls again", func() bool { return !silent(load, "v2")() })
 	weights(s, 0)
