@@ -250,3 +250,39 @@ func TestReleaseGoesOnAfterPromotion(t *testing.T) {
 		})
 	}
 }
+
+func TestBakeNothingIsNotANumber(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		params := errorsOnly()
+		params.Signals[0].Tolerance = rapid.Float64Range(1, 100).Draw(t, "tolerance")
+		most := rapid.SampledFrom([]int64{0, 1, 1000, maxRequests}).Draw(t, "most requests")
+		b := beginBake(t, params, drawCounts(t, "history", 1000*most))
+		for range rapid.IntRange(0, 5).Draw(t, "looks") {
+			bakeOn(t, b, drawCounts(t, "look", most))
+		}
+		saved, err := b.Save()
+		if err != nil {
+			t.Fatalf("Save: %v", err)
+		}
+		again, err := ResumeBake(params, saved)
+		if err != nil {
+			t.Fatalf("ResumeBake: %v", err)
+		}
+		for name, pair := range map[string][2]Decision{"Ask": {b.Ask(), again.Ask()}, "Alert": {b.Alert(), again.Alert()}} {
+			if whole, resumed := pair[0].LogE, pair[1].LogE; math.IsNaN(whole) || math.IsInf(whole, 0) || resumed > whole {
+				t.Fatalf("%s: log E %g, resumed %g: want finite, and not more", name, whole, resumed)
+			}
+		}
+	})
+}
+
+func TestAlertKeepsReserve(t *testing.T) {
+	b := beginBake(t, errorsOnly(), Counts{60_000, 60})
+	bakeOn(t, b, slices.Repeat([]Counts{{0, 0}}, 300)...)
+	if got, want := math.Exp(b.State().Signals[0].Alert.Reserve), math.Pow(299./300, 300); !near(got, want, 1e-9) {
+		t.Errorf("after 300 looks an alert keeps %g of its reserve, want %g", got, want)
+	}
+	if got := b.Alert().LogE; !near(got, 0, 1e-9) {
+		t.Errorf("without requests log E = %g, want 0", got)
+	}
+}

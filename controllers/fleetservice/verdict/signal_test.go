@@ -3,6 +3,7 @@ package verdict
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -84,6 +85,11 @@ func TestBuckets(t *testing.T) {
 	if p := r.Promotion(1, 3); !math.IsInf(p.LogE(), 1) || r.LooksLeft(1, 3, Traffic{Canary: 20, Stable: 180}) != 0 {
 		t.Errorf("a bucket without a say holds promotion: %+v", p)
 	}
+	observe(t, r, Look{Canary: []Pod{{Name: "a", Counts: slices.Repeat([]Counts{{20, 1}}, 4)}}, Stable: []Pod{{Name: "s", Counts: slices.Repeat([]Counts{{180, 1}}, 4)}}})
+	if got, idle := r.State().Signals[1].Relative, begin(t, buckets()).State().Signals[1].Relative; !slices.Equal(got, idle) {
+		t.Errorf("a bucket without a say gathers evidence for promotion: %v", got)
+	}
+	r = begin(t, buckets())
 	if p := r.Promotion(2, 3); !near(p.LogE(), 0, 1e-12) {
 		t.Errorf("the objective's bucket, nothing seen: %+v, want log E 0", p)
 	}
@@ -128,7 +134,11 @@ func TestExposure(t *testing.T) {
 	if err := r.Observe(Look{Canary: []Pod{{Name: "a", Counts: []Counts{{}, {0, 1}}}}}); err == nil {
 		t.Error("a restart in no pod-seconds is taken")
 	}
-	observe(t, r, lookAt(2, 2))
+	storm := lookAt(60, 60)
+	for _, p := range storm.Canary {
+		p.Counts[1].Requests = 60
+	}
+	observe(t, r, storm)
 	if got := r.LogE(); got > logCap {
 		t.Errorf("each pod restarted each second of one look: log E = %g, want at most %g, since nothing is dead", got, logCap)
 	}
