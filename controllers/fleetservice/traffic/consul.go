@@ -13,78 +13,161 @@ import (
 
 	"github.com/hashicorp/consul/api"
 
+	"movieexample.com/fleet/api/v1alpha1"
+	"movieexample.com/fleet/controllers/fleetservice/revision"
 	"movieexample.com/fleet/controllers/internal/bindings"
 )
 
 // timeout bounds each request to Consul, so that an agent that hangs never holds up a reconcile for long.
 const timeout = 3 * time.Second
 
-// Consul moves traffic by config entries: service-defaults (protocol grpc) and a service-resolver with a subset for
-// each live revision, whose default subset is where callers go. Entries are written by check-and-set.
+// Consul splits calls by config entries: service-defaults (protocol grpc), a service-resolver with a subset for each live
+// revision, and a service-splitter with the shares. Entries are written by check-and-set.
 type Consul struct {
 	mu      sync.Mutex
 	clients map[bindings.Consul]*api.Client
 }
 
-// Route is what callers of one service should find.
-type Route struct {
-	// Service is the name in Consul.
-	Service string
-	// Owner is namespace/name of the resource that the entries belong to.
-	Owner string
-	// Default is the revision that callers use.
-	Default string
-	// Revisions are all live revisions, Default among them.
-	Revisions []string
-}
+var _ Provider = (*Consul)(nil)
 
 // NewConsul returns a provider without connections; they are made on first use, one for each agent.
 func NewConsul() *Consul {
 	return &Consul{clients: map[bindings.Consul]*api.Client{}}
 }
 
-// Observe returns the revision that callers of the service are sent to; empty when nothing was written yet.
-// An error means that Consul could not be asked.
-func (c *Consul) Observe(ctx context.Context, agent bindings.Consul, service string) (string, error) {
-	resolver, err := c.resolver(ctx, agent, service)
-	if err != nil || resolver == nil {
-		return "", err
+// Name implements [Provider].
+func (c *Consul) Name() string { return "Consul" }
+
+var errNoAgent = errors.New("the Secret with Consul's address cannot be read")
+
+// Follows implements [Provider].
+func (c *Consul) Follows(ctx context.Context, t Target, split Split) (bool, error) {
+	if t.Consul == nil {
+		return false, errNoAgent
 	}
-	return resolver.DefaultSubset, nil
+	have, err := c.look(ctx, *t.Consul, revision.ConsulName(t.Service))
+	if err != nil {
+		return false, err
+	}
+	return have.resolver != nil && have.splitter != nil && have.resolver.DefaultSubset == split.Main && sameSplits(have.splitter.Splits, splits(split)), nil
 }
 
-// Move sends callers to route.Default and verifies it. It writes only what differs, and restores what somebody else
-// has changed. A lost race is an error: the next reconcile looks anew. Entries of another owner are left alone and are
-// the error *NameTaken.
-func (c *Consul) Move(ctx context.Context, agent bindings.Consul, route Route) error {
-	have, err := c.resolver(ctx, agent, route.Service)
+// Move implements [Provider]. The resolver comes first and keeps every subset that the splitter still names, so that at no
+// moment a caller is sent to a subset that does not exist; until the splitter is written callers go where they went. The
+// splitter is there without a canary too: it alone says where requests go. A lost race is an error: the next reconcile
+// looks anew.
+func (c *Consul) Move(ctx context.Context, t Target, split Split) error {
+	if t.Consul == nil {
+		return errNoAgent
+	}
+	name, owner := revision.ConsulName(t.Service), ownerName(t.Service)
+	have, err := c.look(ctx, *t.Consul, name)
 	if err != nil {
 		return err
 	}
-	if owner := ownerOf(have); owner != "" && owner != route.Owner {
-		return &NameTaken{Service: route.Service, Owner: owner}
+	if other := have.owner(); other != "" && other != owner {
+		return &NameTaken{Service: name, Owner: other}
 	}
-	if err := c.ensureDefaults(ctx, agent, route.Service); err != nil {
+	if err := c.ensureDefaults(ctx, *t.Consul, name); err != nil {
 		return err
 	}
-	want := resolverFor(route)
-	if have != nil && same(have, want) {
+	resolver := resolverFor(name, owner, split, have.splitter)
+	if have.resolver == nil || !same(have.resolver, resolver) {
+		if err := c.write(ctx, *t.Consul, resolver, have.resolverIndex()); err != nil {
+			return err
+		}
+	}
+	if have.splitter != nil && sameSplits(have.splitter.Splits, splits(split)) {
 		return nil
 	}
-	if have != nil {
-		want.ModifyIndex = have.ModifyIndex
+	splitter := &api.ServiceSplitterConfigEntry{Kind: api.ServiceSplitter, Name: name, Splits: splits(split), Meta: metaFor(owner)}
+	return c.write(ctx, *t.Consul, splitter, have.splitterIndex())
+}
+
+// Remove implements [Provider]: the splitter first, since it names the resolver's subsets.
+func (c *Consul) Remove(ctx context.Context, t Target) error {
+	if t.Consul == nil {
+		return errNoAgent
 	}
-	if err := c.write(ctx, agent, want, want.ModifyIndex); err != nil {
-		return err
-	}
-	got, err := c.resolver(ctx, agent, route.Service)
+	name := revision.ConsulName(t.Service)
+	have, err := c.look(ctx, *t.Consul, name)
 	if err != nil {
 		return err
 	}
-	if got == nil || got.DefaultSubset != route.Default {
-		return fmt.Errorf("service-resolver %s in Consul does not send callers to %s although it was written: something else writes it too", route.Service, route.Default)
+	if other := have.owner(); other != "" && other != ownerName(t.Service) {
+		return nil
+	}
+	client, err := c.client(*t.Consul)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	for _, kind := range []string{api.ServiceSplitter, api.ServiceResolver, api.ServiceDefaults} {
+		if _, err := client.ConfigEntries().Delete(kind, name, (&api.WriteOptions{}).WithContext(ctx)); err != nil {
+			return failed(*t.Consul, "delete", kind, name, err)
+		}
 	}
 	return nil
+}
+
+// entries are what Consul holds of a service; nil where there is none.
+type entries struct {
+	resolver *api.ServiceResolverConfigEntry
+	splitter *api.ServiceSplitterConfigEntry
+}
+
+func (e entries) owner() string {
+	if e.resolver == nil {
+		return ""
+	}
+	return e.resolver.Meta[metaOwner]
+}
+
+// The index is 0 where there is no entry: then writing creates it, unless somebody was faster.
+func (e entries) resolverIndex() uint64 {
+	if e.resolver == nil {
+		return 0
+	}
+	return e.resolver.ModifyIndex
+}
+
+func (e entries) splitterIndex() uint64 {
+	if e.splitter == nil {
+		return 0
+	}
+	return e.splitter.ModifyIndex
+}
+
+func (c *Consul) look(ctx context.Context, agent bindings.Consul, name string) (entries, error) {
+	var e entries
+	resolver, err := c.read(ctx, agent, api.ServiceResolver, name)
+	if err != nil {
+		return e, err
+	}
+	splitter, err := c.read(ctx, agent, api.ServiceSplitter, name)
+	if err != nil {
+		return e, err
+	}
+	e.resolver, _ = resolver.(*api.ServiceResolverConfigEntry)
+	e.splitter, _ = splitter.(*api.ServiceSplitterConfigEntry)
+	return e, nil
+}
+
+// splits are the shares, the main revision first.
+func splits(split Split) []api.ServiceSplit {
+	list := []api.ServiceSplit{{Weight: float32(100 - split.Percent), ServiceSubset: split.Main}}
+	if split.Other != "" && split.Percent > 0 {
+		return append(list, api.ServiceSplit{Weight: float32(split.Percent), ServiceSubset: split.Other})
+	}
+	list[0].Weight = 100
+	return list
+}
+
+func sameSplits(have, want []api.ServiceSplit) bool {
+	return slices.EqualFunc(have, want, func(a, b api.ServiceSplit) bool {
+		return a.Weight == b.Weight && a.ServiceSubset == b.ServiceSubset && a.Service == "" && a.Namespace == "" && a.Partition == ""
+	})
 }
 
 // NameTaken is the error for a name in Consul that another resource moves traffic for.
@@ -99,46 +182,28 @@ func (e *NameTaken) Error() string {
 // metaOwner is the key in an entry's meta that names its owner.
 const metaOwner = "owner"
 
-func ownerOf(entry *api.ServiceResolverConfigEntry) string {
-	if entry == nil {
-		return ""
-	}
-	return entry.Meta[metaOwner]
+func metaFor(owner string) map[string]string {
+	return map[string]string{"managed-by": "movie-fleet", metaOwner: owner}
 }
 
-// Remove deletes the owner's entries of a service; entries that do not exist, or are another owner's, are no error.
-func (c *Consul) Remove(ctx context.Context, agent bindings.Consul, service, owner string) error {
-	have, err := c.resolver(ctx, agent, service)
-	if err != nil {
-		return err
-	}
-	if other := ownerOf(have); other != "" && other != owner {
-		return nil
-	}
-	client, err := c.client(agent)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	options := (&api.WriteOptions{}).WithContext(ctx)
-	for _, kind := range []string{api.ServiceResolver, api.ServiceDefaults} {
-		if _, err := client.ConfigEntries().Delete(kind, service, options); err != nil {
-			return failed(agent, "delete", kind, service, err)
+// ownerName is how a service's entries name their owner.
+func ownerName(fs *v1alpha1.FleetService) string { return fs.Namespace + "/" + fs.Name }
+
+// resolverFor has a subset for each live revision, and for each that the present splitter still names.
+func resolverFor(name, owner string, split Split, splitter *api.ServiceSplitterConfigEntry) *api.ServiceResolverConfigEntry {
+	live := slices.Concat(split.Live, []string{split.Main, split.Other})
+	if splitter != nil {
+		for _, s := range splitter.Splits {
+			live = append(live, s.ServiceSubset)
 		}
 	}
-	return nil
-}
-
-func resolverFor(route Route) *api.ServiceResolverConfigEntry {
 	subsets := map[string]api.ServiceResolverSubset{}
-	for _, hash := range route.Revisions {
-		subsets[hash] = api.ServiceResolverSubset{Filter: fmt.Sprintf("Service.Meta.revision == %q", hash), OnlyPassing: true}
+	for _, hash := range live {
+		if hash != "" {
+			subsets[hash] = api.ServiceResolverSubset{Filter: fmt.Sprintf("Service.Meta.revision == %q", hash), OnlyPassing: true}
+		}
 	}
-	return &api.ServiceResolverConfigEntry{
-		Kind: api.ServiceResolver, Name: route.Service, DefaultSubset: route.Default, Subsets: subsets,
-		Meta: map[string]string{"managed-by": "movie-fleet", metaOwner: route.Owner},
-	}
+	return &api.ServiceResolverConfigEntry{Kind: api.ServiceResolver, Name: name, DefaultSubset: split.Main, Subsets: subsets, Meta: metaFor(owner)}
 }
 
 func same(have, want *api.ServiceResolverConfigEntry) bool {
@@ -160,18 +225,6 @@ func (c *Consul) ensureDefaults(ctx context.Context, agent bindings.Consul, serv
 		index = have.ModifyIndex
 	}
 	return c.write(ctx, agent, want, index)
-}
-
-func (c *Consul) resolver(ctx context.Context, agent bindings.Consul, service string) (*api.ServiceResolverConfigEntry, error) {
-	entry, err := c.read(ctx, agent, api.ServiceResolver, service)
-	if err != nil || entry == nil {
-		return nil, err
-	}
-	resolver, ok := entry.(*api.ServiceResolverConfigEntry)
-	if !ok {
-		return nil, fmt.Errorf("consul answered a %T for service-resolver %s", entry, service)
-	}
-	return resolver, nil
 }
 
 // read returns a config entry, or nil when it does not exist.
@@ -246,11 +299,4 @@ func failed(agent bindings.Consul, verb, kind, name string, err error) error {
 		return fmt.Errorf("consul at %s: %s %s %s: %s: %w", agent, verb, kind, name, op.Op, op.Err)
 	}
 	return fmt.Errorf("consul at %s: %s %s %s: %w", agent, verb, kind, name, err)
-}
-
-// Revisions returns the live revisions in a stable order, without empty ones.
-func Revisions(hashes ...string) []string {
-	slices.Sort(hashes)
-	hashes = slices.Compact(hashes)
-	return slices.DeleteFunc(hashes, func(h string) bool { return h == "" })
 }

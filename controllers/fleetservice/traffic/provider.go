@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"context"
+	"strings"
 
 	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/internal/bindings"
@@ -37,4 +38,20 @@ type Provider interface {
 	Move(ctx context.Context, target Target, split Split) error
 	// Remove takes away all that Move has made. What is not there, or is another's, is no error.
 	Remove(ctx context.Context, target Target) error
+}
+
+// Names says through what requests are moved, such as "Consul and the Service object".
+func Names(providers []Provider) string {
+	var names []string
+	for _, p := range providers {
+		names = append(names, p.Name())
+	}
+	switch n := len(names); n {
+	case 0:
+		return ""
+	case 1:
+		return names[0]
+	default:
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
 }
