@@ -4,10 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
-
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice/revision"
@@ -16,18 +14,21 @@ import (
 // Name is the name of a service's ledger.
 func Name(service string) string { return "fleet-ledger-" + service }
 
+// A ConfigMap holds 1 MiB. These bounds keep the ledger under 900 KiB, whatever messages say: JSON writes one byte as six
+// at worst.
 const (
 	// maxEntries are the verdicts that are kept, the latest.
 	maxEntries = 20
-	// maxSnapshot bounds the snapshot in bytes, so that the ledger always fits into a ConfigMap.
-	maxSnapshot = 600 << 10
-	// keepDeleted is how long a ledger is kept after its resource was deleted.
-	keepDeleted = 30 * 24 * time.Hour
-
-	keyVerdicts  = "verdicts.json"
-	keyPromoted  = "promoted.json"
-	keyDeletedAt = "deletedAt"
+	// maxMessage bounds the message of a verdict, in bytes.
+	maxMessage = 1 << 10
+	// maxSignals are the signals that a verdict keeps the numbers of.
+	maxSignals = 8
+	// maxSnapshot bounds the encoded snapshot, in bytes.
+	maxSnapshot = 700 << 10
 )
+
+// keepDeleted is how long a ledger is kept after its resource was deleted.
+const keepDeleted = 30 * 24 * time.Hour
 
 // Outcome is what was decided about a revision.
 type Outcome string
@@ -40,12 +41,16 @@ const (
 
 // Entry is a verdict about one revision.
 type Entry struct {
-	Hash    string    `json:"hash"`
-	Image   string    `json:"image"`
-	Outcome Outcome   `json:"outcome"`
-	Reason  string    `json:"reason,omitempty"`
-	Message string    `json:"message,omitempty"`
-	At      time.Time `json:"at"`
+	Hash    string  `json:"hash"`
+	Image   string  `json:"image"`
+	Outcome Outcome `json:"outcome"`
+	// Reason and Message say why, of a quarantine. A long message is cut.
+	Reason  string `json:"reason,omitempty"`
+	Message string `json:"message,omitempty"`
+	// At is when it was decided, in whole seconds.
+	At time.Time `json:"at"`
+	// Signals are the counts and the evidence at that time.
+	Signals []v1alpha1.SignalStatus `json:"signals,omitempty"`
 }
 
 // Release is the revision that was promoted last, with what it is made from.
@@ -53,8 +58,9 @@ type Release struct {
 	Hash  string    `json:"hash"`
 	Image string    `json:"image"`
 	At    time.Time `json:"at"`
-	// Snapshot is nil where it was too large to be kept.
+	// Snapshot is nil where it was too large to be kept; Omitted says so in words.
 	Snapshot *revision.Snapshot `json:"snapshot,omitempty"`
+	Omitted  string             `json:"omitted,omitempty"`
 }
 
 // Ledger is what is known of a service's revisions. Its methods change nothing and return what is new.
@@ -67,33 +73,6 @@ type Ledger struct {
 	DeletedAt time.Time
 }
 
-// Parse reads a ledger. The error is about one that somebody has damaged; it is never taken for an empty one.
-func Parse(cm *corev1.ConfigMap) (Ledger, error) {
-	var l Ledger
-	if raw := cm.Data[keyVerdicts]; raw != "" {
-		if err := json.Unmarshal([]byte(raw), &l.Entries); err != nil {
-			return Ledger{}, damaged(keyVerdicts, err)
-		}
-	}
-	if raw := cm.Data[keyPromoted]; raw != "" {
-		if err := json.Unmarshal([]byte(raw), &l.Promoted); err != nil {
-			return Ledger{}, damaged(keyPromoted, err)
-		}
-	}
-	if raw := cm.Data[keyDeletedAt]; raw != "" {
-		at, err := time.Parse(time.RFC3339, raw)
-		if err != nil {
-			return Ledger{}, damaged(keyDeletedAt, err)
-		}
-		l.DeletedAt = at.UTC()
-	}
-	return l, nil
-}
-
-func damaged(key string, err error) error {
-	return fmt.Errorf("the ledger's key %s is damaged: %w: mend it, or delete the ConfigMap to forget every quarantine", key, err)
-}
-
 // Quarantined is the entry of a revision that is not to be tried again.
 func (l Ledger) Quarantined(hash string) (Entry, bool) {
 	i := slices.IndexFunc(l.Entries, func(e Entry) bool { return e.Hash == hash && e.Outcome == Quarantined })
@@ -103,29 +82,55 @@ func (l Ledger) Quarantined(hash string) (Entry, bool) {
 	return l.Entries[i], true
 }
 
-// WithQuarantine adds a revision that is not to be tried again. One that is there already stays as it is.
+// WithQuarantine adds a revision that is not to be tried again. One that a later verdict speaks of stays as it is.
 func (l Ledger) WithQuarantine(e Entry) Ledger {
 	e.Outcome = Quarantined
 	return l.with(e)
 }
 
-// WithPromoted notes the revision that was promoted last.
+// WithPromoted notes the revision that was promoted last. A snapshot that does not fit is left out, and Omitted says so.
 func (l Ledger) WithPromoted(hash, image string, at time.Time, snapshot *revision.Snapshot) Ledger {
 	l = l.with(Entry{Hash: hash, Image: image, Outcome: Promoted, At: at})
-	l.Promoted = &Release{Hash: hash, Image: image, At: seconds(at), Snapshot: snapshot}
+	l.Promoted = &Release{Hash: hash, Image: image, At: seconds(at)}
+	l.Promoted.Snapshot, l.Promoted.Omitted = fitting(snapshot)
 	return l
 }
 
-// with puts an entry in the place of an older one of its revision.
+// fitting is the snapshot, or why it cannot be kept.
+func fitting(snapshot *revision.Snapshot) (kept *revision.Snapshot, omitted string) {
+	if snapshot == nil {
+		return nil, "there was no snapshot of it"
+	}
+	raw, err := json.Marshal(snapshot)
+	if err != nil {
+		return nil, fmt.Sprintf("its snapshot cannot be encoded: %v", err)
+	}
+	if len(raw) > maxSnapshot {
+		return nil, fmt.Sprintf("its snapshot has %d KiB, at most %d are kept", len(raw)>>10, maxSnapshot>>10)
+	}
+	return snapshot, ""
+}
+
+// with puts an entry in the place of an older one of its revision. Of two in one second the quarantine holds.
 func (l Ledger) with(e Entry) Ledger {
-	e.At = seconds(e.At)
-	if i := slices.IndexFunc(l.Entries, func(o Entry) bool { return o.Hash == e.Hash }); i >= 0 && !l.Entries[i].At.Before(e.At) {
+	e.At, e.Message = seconds(e.At), cut(e.Message)
+	e.Signals = e.Signals[:min(len(e.Signals), maxSignals)]
+	i := slices.IndexFunc(l.Entries, func(o Entry) bool { return o.Hash == e.Hash })
+	if i >= 0 && !outdoes(e, l.Entries[i]) {
 		return l
 	}
 	l = l.Forgive(e.Hash)
 	l.Entries = append(l.Entries, e)
+	slices.SortStableFunc(l.Entries, func(a, b Entry) int { return a.At.Compare(b.At) })
 	l.Entries = l.Entries[max(0, len(l.Entries)-maxEntries):]
 	return l
+}
+
+func outdoes(e, old Entry) bool {
+	if e.At.Equal(old.At) {
+		return e.Outcome == Quarantined && old.Outcome == Promoted
+	}
+	return e.At.After(old.At)
 }
 
 // Forgive drops what is known of a revision, so that it may be tried anew.
@@ -134,10 +139,13 @@ func (l Ledger) Forgive(hash string) Ledger {
 	return l
 }
 
-// WithDeleted notes that the resource was deleted; a zero time that it is there.
+// WithDeleted notes that the resource was deleted; a zero time that it is there. The first deletion counts: a finalizer
+// that is called again changes nothing.
 func (l Ledger) WithDeleted(at time.Time) Ledger {
-	l.DeletedAt = at
-	if !at.IsZero() {
+	switch {
+	case at.IsZero():
+		l.DeletedAt = time.Time{}
+	case l.DeletedAt.IsZero():
 		l.DeletedAt = seconds(at)
 	}
 	return l
@@ -148,54 +156,26 @@ func (l Ledger) Expired(now time.Time) bool {
 	return !l.DeletedAt.IsZero() && now.Sub(l.DeletedAt) >= keepDeleted
 }
 
-// Equal tells whether two ledgers say the same.
+// Equal tells whether two ledgers say the same, so that nothing needs to be written. A revision has one snapshot only.
 func (l Ledger) Equal(o Ledger) bool {
-	same := func(a, b Entry) bool {
-		return a.Hash == b.Hash && a.Outcome == b.Outcome && a.Reason == b.Reason && a.Message == b.Message && a.At.Equal(b.At)
-	}
 	if (l.Promoted == nil) != (o.Promoted == nil) || !l.DeletedAt.Equal(o.DeletedAt) {
 		return false
 	}
-	return slices.EqualFunc(l.Entries, o.Entries, same) && (l.Promoted == nil || l.Promoted.Hash == o.Promoted.Hash)
+	return slices.EqualFunc(l.Entries, o.Entries, equal) && (l.Promoted == nil || l.Promoted.Hash == o.Promoted.Hash)
 }
 
-// Render is the ledger as it is stored: without an owner, so that it outlives the resource.
-func (l Ledger) Render(fs *v1alpha1.FleetService) (*corev1.ConfigMap, error) {
-	cm := &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{
-			Name: Name(fs.Name), Namespace: fs.Namespace, Labels: map[string]string{v1alpha1.LabelManagedBy: v1alpha1.ManagedByValue},
-		},
-		Data: map[string]string{},
-	}
-	verdicts, err := json.Marshal(l.Entries)
-	if err != nil {
-		return nil, fmt.Errorf("encode the verdicts: %w", err)
-	}
-	cm.Data[keyVerdicts] = string(verdicts)
-	if l.Promoted != nil {
-		promoted, err := l.Promoted.encode()
-		if err != nil {
-			return nil, err
-		}
-		cm.Data[keyPromoted] = promoted
-	}
-	if !l.DeletedAt.IsZero() {
-		cm.Data[keyDeletedAt] = l.DeletedAt.UTC().Format(time.RFC3339)
-	}
-	return cm, nil
+func equal(a, b Entry) bool {
+	return a.Hash == b.Hash && a.Image == b.Image && a.Outcome == b.Outcome && a.Reason == b.Reason && a.Message == b.Message &&
+		a.At.Equal(b.At) && slices.Equal(a.Signals, b.Signals)
 }
 
-// encode leaves out a snapshot that a ConfigMap could not hold.
-func (r Release) encode() (string, error) {
-	raw, err := json.Marshal(r)
-	if err == nil && len(raw) > maxSnapshot {
-		r.Snapshot = nil
-		raw, err = json.Marshal(r)
+// cut keeps the beginning of a message, in whole characters.
+func cut(message string) string {
+	message = strings.ToValidUTF8(message, "?")
+	if len(message) <= maxMessage {
+		return message
 	}
-	if err != nil {
-		return "", fmt.Errorf("encode the revision promoted last: %w", err)
-	}
-	return string(raw), nil
+	return strings.ToValidUTF8(message[:maxMessage-len("…")], "") + "…"
 }
 
 func seconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
