@@ -197,6 +197,9 @@ func TestChooseBySplit(t *testing.T) {
 		"none ready, one is being connected": {
 			[]endpoint{at("v1", failing), at("v2", connecting)}, shares("v1", 90, "v2", 10), nil, map[string]float64{"waits": 100},
 		},
+		"nobody waits for one at weight 0": {
+			[]endpoint{at("v1", failing), at("v2", connecting)}, shares("v1", 100, "v2", 0), nil, map[string]float64{"v1 refuses": 100},
+		},
 		"none ready, all refuse": {
 			[]endpoint{at("v1", failing), at("v2", failing)}, shares("v1", 90, "v2", 10), nil, map[string]float64{"v1 refuses": 90, "v2 refuses": 10},
 		},

@@ -25,10 +25,8 @@ type lot struct {
 }
 
 func (p *picker) add(weight uint64, taker balancer.Picker, missed string) {
-	if weight > 0 {
-		p.total += weight
-		p.lots = append(p.lots, lot{end: p.total, taker: taker, missed: missed})
-	}
+	p.total += weight
+	p.lots = append(p.lots, lot{end: p.total, taker: taker, missed: missed})
 }
 
 // Pick is called by gRPC for each try of a call.

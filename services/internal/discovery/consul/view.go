@@ -27,6 +27,8 @@ type view struct {
 	instances []discovery.Instance
 	resolver  api.ServiceResolverConfigEntry
 	splits    []api.ServiceSplit
+	polled    uint64 // index of the last answer to the query for resolvers alone
+	used      uint64 // index of the answer that resolver is from
 	have      [parts]bool
 	told      *discovery.Snapshot // what was heard last; nil after an error
 }
@@ -52,21 +54,34 @@ func instance(e *api.ServiceEntry) discovery.Instance {
 	}
 }
 
-func (v *view) setResolver(entries []api.ConfigEntry, err error) {
+func (v *view) setResolver(a answer, err error) {
 	v.change(resolver, err, func() {
-		v.resolver = api.ServiceResolverConfigEntry{}
-		for _, e := range entries {
-			if r, ok := e.(*api.ServiceResolverConfigEntry); ok && r.Name == v.service {
-				v.resolver = *r
-			}
+		if a.index < v.polled { // Consul counts anew
+			v.used = 0
 		}
+		v.polled = a.index
+		v.use(a)
 	})
 }
 
-func (v *view) setSplitter(entries []api.ConfigEntry, err error) {
+// use takes the resolver from the answer, unless the other query has brought a newer one.
+func (v *view) use(a answer) {
+	if a.index < v.used {
+		return
+	}
+	v.used, v.resolver = a.index, api.ServiceResolverConfigEntry{}
+	for _, e := range a.entries {
+		if r, ok := e.(*api.ServiceResolverConfigEntry); ok && r.Name == v.service {
+			v.resolver = *r
+		}
+	}
+}
+
+func (v *view) setSplitter(r routes, err error) {
 	v.change(splitter, err, func() {
+		v.use(r.resolvers)
 		v.splits = nil
-		for _, e := range entries {
+		for _, e := range r.splitters {
 			if s, ok := e.(*api.ServiceSplitterConfigEntry); ok && s.Name == v.service {
 				v.splits = s.Splits
 			}
@@ -81,6 +96,7 @@ func (v *view) change(part int, err error, apply func()) {
 		// Nothing is told before this part is there again: an agent that lost its data would else show parts of the old
 		// and of the new state as one.
 		v.have[part], v.told = false, nil
+		v.polled, v.used = 0, 0 // an agent that comes back may count from there too
 		v.update(discovery.Snapshot{}, err)
 		return
 	}

@@ -33,6 +33,14 @@ func splitterOf(name string, splits ...api.ServiceSplit) *api.ServiceSplitterCon
 	return &api.ServiceSplitterConfigEntry{Name: name, Splits: splits}
 }
 
+func at(index uint64, resolvers ...*api.ServiceResolverConfigEntry) answer {
+	a := answer{index: index}
+	for _, r := range resolvers {
+		a.entries = append(a.entries, r)
+	}
+	return a
+}
+
 // told is a view with all that its update heard; fine snapshots without their instances.
 type told struct {
 	*view
@@ -95,52 +103,82 @@ func TestSplitsAreJoined(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newTold()
 			l.setInstances(entries("v1", "v2"), nil)
-			l.setResolver([]api.ConfigEntry{resolverOf("movie", "x", "x"), tc.resolver}, nil)
+			resolvers := at(1, resolverOf("movie", "x", "x"), tc.resolver)
+			l.setResolver(resolvers, nil)
 			l.want(t)
-			l.setSplitter([]api.ConfigEntry{splitterOf("movie"), tc.splitter}, nil)
+			l.setSplitter(routes{[]api.ConfigEntry{splitterOf("movie"), tc.splitter}, resolvers}, nil)
 			l.want(t, tc.want)
 		})
 	}
 }
 
-// Two entries change one after the other and are read in any order: no order may name a subset that is not there.
-func TestEntriesArriveInAnyOrder(t *testing.T) {
+// half is a splitter between v1 and v2, and split what a snapshot makes of it.
+var (
+	half  = splitterOf("rating", api.ServiceSplit{Weight: 50, ServiceSubset: "v1"}, api.ServiceSplit{Weight: 50, ServiceSubset: "v2"})
+	split = []discovery.Share{{Subset: "v1", Percent: 50}, {Subset: "v2", Percent: 50}}
+)
+
+// onTrial is a view that has told of the split, at index 20.
+func onTrial(t *testing.T) *told {
+	t.Helper()
 	l := newTold()
-	l.setInstances(entries("v1"), nil)
-	l.setResolver([]api.ConfigEntry{resolverOf("rating", "v1", "v1")}, nil)
-	l.setSplitter(nil, nil)
-	l.want(t, discovery.Snapshot{Subset: "v1"})
+	l.setInstances(entries("v1", "v2"), nil)
+	l.setResolver(at(20, resolverOf("rating", "v1", "v1", "v2")), nil)
+	l.setSplitter(routes{[]api.ConfigEntry{half}, at(20, resolverOf("rating", "v1", "v1", "v2"))}, nil)
+	l.want(t, discovery.Snapshot{Subset: "v1", Split: split})
+	return l
+}
 
-	half := splitterOf("rating", api.ServiceSplit{Weight: 50, ServiceSubset: "v1"}, api.ServiceSplit{Weight: 50, ServiceSubset: "v2"})
-	split := []discovery.Share{{Subset: "v1", Percent: 50}, {Subset: "v2", Percent: 50}}
-	l.setSplitter([]api.ConfigEntry{half}, nil)
-	l.setResolver([]api.ConfigEntry{resolverOf("rating", "v1", "v1", "v2")}, nil)
-	l.want(t,
-		discovery.Snapshot{Subset: "v1", Split: []discovery.Share{{Subset: "v1", Percent: 50}, {Percent: 50}}},
-		discovery.Snapshot{Subset: "v1", Split: split})
+func TestWhatOthersChangedIsNotTold(t *testing.T) {
+	l := onTrial(t)
+	l.setInstances(entries("v1", "v2"), nil)
+	l.setResolver(at(21, resolverOf("rating", "v1", "v1", "v2"), resolverOf("movie", "x", "x")), nil)
+	l.setSplitter(routes{[]api.ConfigEntry{half}, at(22, resolverOf("rating", "v1", "v1", "v2"))}, nil)
+	l.want(t)
+}
 
-	l.setSplitter([]api.ConfigEntry{half}, nil)
-	l.want(t) // nothing has changed
-
-	l.setResolver(nil, nil)
+func TestAResolverThatGoesTakesTheSubsetsOfTheSplitAlong(t *testing.T) {
+	l := onTrial(t)
+	l.setResolver(at(21), nil)
 	l.want(t, discovery.Snapshot{Split: []discovery.Share{{Percent: 50}, {Percent: 50}}})
 }
 
+// The default becomes v2 (21), then the split ends (22): nobody may hear of the end with the old default.
+func TestTheEndOfASplitComesWithItsDefault(t *testing.T) {
+	older, newer := at(20, resolverOf("rating", "v1", "v1", "v2")), at(22, resolverOf("rating", "v2", "v1", "v2"))
+	promoted := discovery.Snapshot{Subset: "v2"}
+	t.Run("the end is heard first", func(t *testing.T) {
+		l := onTrial(t)
+		l.setSplitter(routes{nil, newer}, nil)
+		l.setResolver(older, nil) // was under way
+		l.setResolver(newer, nil)
+		l.want(t, promoted)
+	})
+	t.Run("the default is heard first", func(t *testing.T) {
+		l := onTrial(t)
+		l.setResolver(newer, nil)
+		l.setSplitter(routes{[]api.ConfigEntry{half}, older}, nil) // was under way
+		l.setSplitter(routes{nil, newer}, nil)
+		l.want(t, discovery.Snapshot{Subset: "v2", Split: split}, promoted)
+	})
+	t.Run("Consul counts anew", func(t *testing.T) {
+		l := onTrial(t)
+		l.setResolver(at(3, resolverOf("rating", "v2", "v1", "v2")), nil)
+		l.want(t, discovery.Snapshot{Subset: "v2", Split: split})
+	})
+}
+
 func TestAnAgentThatLostItsDataIsHeardAsAWhole(t *testing.T) {
-	l := newTold()
-	l.setInstances(entries("v1", "v2"), nil)
-	l.setResolver([]api.ConfigEntry{resolverOf("rating", "v1", "v1", "v2")}, nil)
-	l.setSplitter([]api.ConfigEntry{splitterOf("rating", api.ServiceSplit{Weight: 100, ServiceSubset: "v2"})}, nil)
-	l.want(t, discovery.Snapshot{Subset: "v1", Split: []discovery.Share{{Subset: "v2", Percent: 100}}})
+	l := onTrial(t)
 	l.setInstances(nil, errAway)
-	l.setSplitter(nil, errAway)
-	l.setResolver(nil, errAway)
+	l.setSplitter(routes{}, errAway)
+	l.setResolver(answer{}, errAway)
 	if l.errs != 3 {
 		t.Errorf("%d errors told, want 3", l.errs)
 	}
-	l.setSplitter(nil, nil)
+	l.setSplitter(routes{nil, at(1)}, nil)
 	l.setInstances(entries("v1"), nil)
-	l.want(t) // the split is gone but the subset is not known: nothing that may be used
-	l.setResolver(nil, nil)
+	l.want(t)
+	l.setResolver(at(1), nil)
 	l.want(t, discovery.Snapshot{})
 }

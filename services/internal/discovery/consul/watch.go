@@ -31,17 +31,41 @@ func (r *Registry) Watch(ctx context.Context, service string, update func(discov
 			return c.Health().Service(service, "", true, q)
 		}, v.setInstances)
 	})
-	wait.Go(func() { poll(ctx, r.reads, list(api.ServiceResolver), v.setResolver) })
-	wait.Go(func() { poll(ctx, r.reads, list(api.ServiceSplitter), v.setSplitter) })
+	wait.Go(func() { poll(ctx, r.reads, askResolvers, v.setResolver) })
+	wait.Go(func() { poll(ctx, r.reads, askSplitters, v.setSplitter) })
 	wait.Wait()
 }
 
-// list asks for all entries and not for the single one: Consul blocks on an entry that is not there, but its answer then
-// is an error without an index, on which nobody can block.
-func list(kind string) query[[]api.ConfigEntry] {
-	return func(c *api.Client, q *api.QueryOptions) ([]api.ConfigEntry, *api.QueryMeta, error) {
-		return c.ConfigEntries().List(kind, q)
+// answer is a list of config entries as of an index. It is the list and not the single entry: Consul blocks on an entry
+// that is not there, but its answer then is an error without an index, on which nobody can block.
+type answer struct {
+	entries []api.ConfigEntry
+	index   uint64
+}
+
+func askResolvers(c *api.Client, q *api.QueryOptions) (answer, *api.QueryMeta, error) {
+	entries, meta, err := c.ConfigEntries().List(api.ServiceResolver, q)
+	if err != nil {
+		return answer{}, nil, err
 	}
+	return answer{entries, meta.LastIndex}, meta, nil
+}
+
+// routes are splitters, and resolvers that are not older.
+type routes struct {
+	splitters []api.ConfigEntry
+	resolvers answer
+}
+
+// askSplitters reads the resolvers too, afterwards: who ends a split has first made its winner the default, and a caller
+// that heard of the end alone would send the calls back to the revision before.
+func askSplitters(c *api.Client, q *api.QueryOptions) (routes, *api.QueryMeta, error) {
+	splitters, meta, err := c.ConfigEntries().List(api.ServiceSplitter, q)
+	if err != nil {
+		return routes{}, nil, err
+	}
+	resolvers, _, err := askResolvers(c, (&api.QueryOptions{}).WithContext(q.Context()))
+	return routes{splitters, resolvers}, meta, err
 }
 
 type query[T any] func(*api.Client, *api.QueryOptions) (T, *api.QueryMeta, error)
