@@ -15,7 +15,7 @@ type Release struct {
 	Canary, Stable string
 	// Began is when the canary's trial began: the same revision tried again is another release.
 	Began time.Time
-	// Params say which signals are judged, and how surely.
+	// Params say which signals are judged, and how surely. Traffic is counted by the first signal.
 	Params verdict.Params
 }
 
@@ -31,16 +31,18 @@ func equal(a, b verdict.Params) bool {
 
 // Position is where requests go.
 type Position struct {
-	// Percent is the canary's share.
-	Percent int32
+	// Percent is the canary's share: 0 before its first weight, 100 from its promotion on, 50 while the bake asks.
+	Percent int32 `json:"percent"`
 	// Since is when it was seen to have it.
-	Since time.Time
+	Since time.Time `json:"since"`
 }
 
-// warmUp is how long a process may be slow after its start without being blamed for it.
-const warmUp = 10 * time.Second
+func (p Position) equal(o Position) bool { return p.Percent == o.Percent && p.Since.Equal(o.Since) }
 
-// Book is the evidence of one release. Not for concurrent use.
+// all is every request, in percent.
+const all = 100
+
+// Book is the evidence of one release, from the first reading to the end of its bake. Not for concurrent use.
 type Book struct {
 	release Release
 	state   state
@@ -52,113 +54,138 @@ type Book struct {
 func New(r Release) (*Book, error) {
 	v, err := verdict.New(r.Params)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("begin evidence: %w", err)
 	}
-	return &Book{release: r, verdict: v, state: newState()}, nil
+	return &Book{release: r, verdict: v, state: state{Source: servers}}, nil
 }
 
-// Add takes in a reading, made while requests went as the position says. It closes a look when there is enough in it.
-// What was counted while requests moved belongs to no look.
+// Add takes in a reading, made while requests went as the position says, and closes the open look when there is enough in
+// it. A reading that is slow, or lacks a page that the look began with, is left out: within a look, both revisions must be
+// counted over the same time. What was counted while requests moved is compared with nothing.
 func (b *Book) Add(r signals.Reading, at Position) {
-	moved := b.state.Position != at
-	if moved {
-		b.move(at)
+	if r.Slow != "" {
+		b.slow(r)
+		return
 	}
-	b.state.Slow = r.Slow
+	b.state.Slow, b.state.SlowSince, b.state.SlowFor = "", time.Time{}, 0
+	b.notice(r)
+	moved := !b.state.Position.equal(at)
+	if moved {
+		b.close(b.state.ReadAt)
+	} else if b.waits(r) {
+		return
+	}
 	b.count(r, moved)
 	b.state.ReadAt = r.At
 	if moved {
-		b.state.Open = newLook(r.At)
-		return
+		b.begin(at)
 	}
-	if r.Slow == "" {
-		b.closeIfFull(r.At)
+	if moved || b.full() {
+		b.close(r.At)
 	}
 }
 
-// move begins another step.
-func (b *Book) move(at Position) {
-	asked := b.state.Position.Percent < all
+func (b *Book) slow(r signals.Reading) {
+	if b.state.Slow == "" {
+		b.state.SlowSince = r.At
+	}
+	b.state.Slow, b.state.SlowFor = r.Slow, r.At.Sub(b.state.SlowSince)
+}
+
+// begin begins a step at the last reading.
+func (b *Book) begin(at Position) {
+	returned := b.state.Position.Percent < all && at.Percent == all
 	b.state.Position, b.state.NewWeight = at, true
-	b.state.Step = step{Began: at.Since}
-	switch {
-	case at.Percent == all && b.bake == nil:
-		b.beginBake()
-	case at.Percent == all && asked:
+	b.state.Step = step{From: b.state.ReadAt}
+	if returned && b.bake != nil {
 		b.bake.Answered()
 	}
 }
 
-const all = 100
+func (b *Book) baking() bool { return b.state.Position.Percent == all }
 
-// beginBake watches the canary with what is known of stable.
-func (b *Book) beginBake() {
-	history := make([]verdict.Counts, len(b.release.Params.Signals))
-	for i, s := range b.release.Params.Signals {
-		history[i] = b.state.Sums.Stable[s.Name]
+// full is true when the open look is to be closed. How many requests were bad has no say.
+func (b *Book) full() bool {
+	canary, stable := b.state.Open.Together.requests(b.source())
+	if b.baking() { // nothing is compared: each request speaks for itself
+		return canary > 0
 	}
-	// The release's parameters were checked when the book was begun.
-	b.bake, _ = verdict.NewBake(b.release.Params, history)
+	return b.release.Params.Closes(canary, stable, b.state.ReadAt.Sub(b.state.Open.Began))
 }
 
-// Close closes the open look with what is in it: before every change of weight.
+// Close closes the open look with what is in it: before every change of weight, after which the caller saves the book.
 func (b *Book) Close(now time.Time) { b.close(now) }
 
-// closeIfFull closes the look by rules in which bad requests have no say.
-func (b *Book) closeIfFull(now time.Time) {
-	canary, stable := b.state.Open.requests(b.source())
-	if b.release.Params.Closes(canary, stable, now.Sub(b.state.Open.Began)) || (b.baking() && now.Sub(b.state.Open.Began) >= bakeLook) {
-		b.close(now)
+func (b *Book) close(now time.Time) {
+	open, by := b.state.Open, b.source()
+	b.prefer(open.Together, by)
+	b.state.Open, b.state.Trouble = look{Began: b.state.ReadAt}, ""
+	for _, c := range b.state.Pods {
+		c.In = c.At.Equal(b.state.ReadAt)
 	}
+	open.Apart.Called = either(open.Apart.Called, open.Together.Called)
+	b.apart(open.Apart, by)
+	b.together(open.Together, by, now)
 }
 
-// bakeLook is how long a look lasts while there is nothing to compare with.
-const bakeLook = 2 * time.Second
+// apart takes in what cannot be compared: it speaks of the canary alone, beside a stable that is idle.
+func (b *Book) apart(t tallies, by source) {
+	l := b.look(t, by)
+	l.Stable, l.Again = nil, nil
+	canary, _ := t.requests(by)
+	if canary > 0 && !b.observe(l) {
+		return
+	}
+	b.sum(t, by)
+}
 
-func (b *Book) baking() bool { return b.bake != nil && b.state.Position.Percent == all }
-
-func (b *Book) close(now time.Time) {
-	open, source := b.state.Open, b.source()
-	b.state.Open = newLook(now)
-	canary, stable := open.requests(source)
+// together takes in what both revisions did over the same time.
+func (b *Book) together(t tallies, by source, now time.Time) {
+	canary, stable := t.requests(by)
 	if canary+stable == 0 {
 		return
 	}
-	look := b.look(open, source)
-	if b.baking() {
-		_ = b.bake.Observe(sums(look.Canary, len(b.release.Params.Signals))) // checked as a look is
-	} else if err := b.verdict.Observe(look); err != nil {
-		b.state.Trouble = fmt.Sprintf("a look was left out: %v", err)
+	l := b.look(t, by)
+	l.NewWeight = b.state.NewWeight
+	if !b.observe(l) {
 		return
 	}
-	b.state.Trouble, b.state.NewWeight = "", false
-	b.state.Step.Looks++
-	b.state.Step.Seconds = now.Sub(b.state.Step.Began).Seconds()
-	b.note(look)
+	b.state.NewWeight = false
+	b.sum(t, by)
+	s := &b.state.Step
+	s.Canary, s.Stable, s.Looks, s.Seconds = s.Canary+canary, s.Stable+stable, s.Looks+1, now.Sub(s.From).Seconds()
 }
 
-// note adds a look's counts to the sums of the release and of the step.
-func (b *Book) note(look verdict.Look) {
-	signalCount := len(b.release.Params.Signals)
-	canary, stable := sums(look.Canary, signalCount), sums(look.Stable, signalCount)
-	for i, s := range b.release.Params.Signals {
-		b.state.Sums.Canary[s.Name] = plus(b.state.Sums.Canary[s.Name], canary[i])
-		b.state.Sums.Stable[s.Name] = plus(b.state.Sums.Stable[s.Name], stable[i])
+// observe hands a look to what judges at this position. A look that cannot be is left out, and said.
+func (b *Book) observe(l verdict.Look) bool {
+	var err error
+	switch {
+	case b.baking():
+		err = b.watch(total(l.Canary, len(b.release.Params.Signals)))
+	case b.state.Position.Percent > 0: // before, it is stable's history
+		err = b.verdict.Observe(l)
 	}
-	b.state.Step.Canary += canary[0].Requests
-	b.state.Step.Stable += stable[0].Requests
+	if err != nil {
+		b.state.Trouble = fmt.Sprintf("what was counted is not possible and was left out: %v", err)
+	}
+	return err == nil
 }
 
-func sums(pods []verdict.Pod, signalCount int) []verdict.Counts {
-	total := make([]verdict.Counts, signalCount)
-	for _, p := range pods {
-		for i, c := range p.Counts {
-			total[i] = plus(total[i], c)
+// watch takes in what the canary does with all requests, beside what is known of stable.
+func (b *Book) watch(canary row) error {
+	if b.bake == nil {
+		bake, err := verdict.NewBake(b.release.Params, b.state.Stable.filled(len(canary)))
+		if err != nil {
+			return fmt.Errorf("begin the bake: %w", err)
 		}
+		b.bake = bake
 	}
-	return total
+	return b.bake.Observe(canary)
 }
 
-func plus(a, b verdict.Counts) verdict.Counts {
-	return verdict.Counts{Requests: a.Requests + b.Requests, Bad: a.Bad + b.Bad}
+// sum adds counts to the sums of the release.
+func (b *Book) sum(t tallies, by source) {
+	l, n := b.look(t, by), len(b.release.Params.Signals)
+	b.state.Canary.add(total(l.Canary, n))
+	b.state.Stable.add(total(l.Stable, n))
 }

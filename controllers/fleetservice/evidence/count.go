@@ -1,162 +1,208 @@
 package evidence
 
 import (
+	"slices"
 	"time"
 
 	"movieexample.com/fleet/controllers/fleetservice/signals"
 	"movieexample.com/fleet/controllers/fleetservice/verdict"
 )
 
-// Callers are preferred while they count nearly all of what stable's own pods count: then they see what servers are blind
-// to, such as hangs and refused connections. Only stable's requests decide it, so that a bad canary has no say.
 const (
-	preferFrom  = 0.8 // share of stable's requests from which callers are preferred
-	preferUntil = 0.6 // and below which they are no more, so that the source does not flip
-	fade        = 0.9 // weight of earlier readings against the next
+	// warmUp is how long a process may be slow after its start without being blamed for it.
+	warmUp = 10 * time.Second
+	// longestWait is how long a look waits for a page that it began with.
+	longestWait = 10 * time.Second
+	// mostCounted bounds what a hostile page can add to a look, so that sums do not overflow; it is more than a look may
+	// hold, and such a look is refused.
+	mostCounted = 1 << 40
+	// rounding is by how much a container's start is reported too early: it is known to the second.
+	rounding = time.Second
 )
 
-// count takes the differences to the last reading into the open look. Where requests moved in between, they only become
-// what the next reading differs from.
-func (b *Book) count(r signals.Reading, moved bool) {
-	seen := map[string]map[string]signals.Total{}
-	known, owned := 0.0, 0.0
-	b.state.Unread = nil
-	for _, p := range r.Pods {
-		if p.Err != "" {
-			b.state.Unread = append(b.state.Unread, unread{Revision: p.Revision, Pod: p.Name, Err: p.Err})
-			keepUnread(seen, b.state.Last, "pod/"+p.UID, "again/"+p.UID)
-			continue
-		}
-		d := b.differ("pod/"+p.UID, p.Totals, b.fresh(p.Began), seen)
-		again := b.differ("again/"+p.UID, p.Again, b.fresh(p.Began), seen)
-		if moved {
-			continue
-		}
-		b.take(p, d, again, r.At)
-		if p.Revision == b.release.Stable {
-			owned += float64(d[signals.Errors].Requests)
+// totals are what a page says, by signal in the order of the release's; nil where it does not give one.
+type totals []*verdict.Counts
+
+func (t totals) at(i int) verdict.Counts {
+	if i < len(t) && t[i] != nil {
+		return *t[i]
+	}
+	return verdict.Counts{}
+}
+
+// orElse fills in what the page gives no more by what it said before.
+func (t totals) orElse(before totals) totals {
+	for i := range t {
+		if t[i] == nil && i < len(before) {
+			t[i] = before[i]
 		}
 	}
+	return t
+}
+
+// counter is what a pod said last.
+type counter struct {
+	// At is the reading, Began the process's start.
+	At    time.Time `json:"at"`
+	Began time.Time `json:"began"`
+	Said  totals    `json:"said"`
+	// Again is stable's second window.
+	Again totals `json:"again,omitempty"`
+	// In is true while the pod is counted since the open look began.
+	In bool `json:"in,omitempty"`
+}
+
+// caller is what a caller said last, by revision.
+type caller struct {
+	At   time.Time         `json:"at"`
+	Said map[string]totals `json:"said"`
+}
+
+// waits is true while a page that the open look began with cannot be read, for a while. Where callers count everything,
+// no page of a pod is needed.
+func (b *Book) waits(r signals.Reading) bool {
+	needed := false
+	for i := range b.release.Params.Signals {
+		needed = needed || !b.byCallers(i)
+	}
+	return needed && r.At.Sub(b.state.Open.Began) < longestWait && slices.ContainsFunc(r.Pods, func(p signals.PodReading) bool {
+		c := b.state.Pods[p.UID]
+		return p.Err != "" && c != nil && c.In
+	})
+}
+
+// count takes the differences to the last reading into the open look; where requests moved in between, apart. Pods that
+// are gone add nothing and are forgotten.
+func (b *Book) count(r signals.Reading, moved bool) {
+	pods := make(map[string]*counter, len(r.Pods))
+	cold := false
+	for _, p := range r.Pods {
+		before := b.state.Pods[p.UID]
+		if p.Err == "" {
+			pods[p.UID] = b.countPod(p, before, r.At, moved)
+			cold = cold || b.state.ReadAt.Before(p.Began.Add(warmUp))
+		} else if before != nil {
+			before.In = false
+			pods[p.UID] = before
+			b.state.Open.leave(p.Name)
+		}
+	}
+	b.state.Pods = pods
+	b.countCallers(r, moved, cold)
+}
+
+// countPod takes in a pod. One that was there before the release counts from its first reading, one that began since from
+// zero, so that its first answers are seen; so does a container that began anew.
+func (b *Book) countPod(p signals.PodReading, before *counter, at time.Time, moved bool) *counter {
+	now := &counter{At: at, Began: p.Began, Said: b.totals(p.Totals), Again: b.totals(p.Again)}
+	if p.Again == nil {
+		now.Again = b.totals(p.Totals)
+	}
+	base, warm := counter{}, false
+	switch {
+	case before == nil && p.Began.Before(b.release.Began):
+		return b.side(now, p.Revision)
+	case before == nil:
+		now.In = !p.Began.Before(b.state.Open.Began.Add(-rounding))
+	case p.Began.After(before.Began):
+		now.In = before.In
+	default:
+		base, now.In = *before, before.In
+		warm = !before.At.Before(p.Began.Add(warmUp))
+		now.Said, now.Again = now.Said.orElse(before.Said), now.Again.orElse(before.Again)
+	}
+	into := &b.state.Open.Apart
+	if now.In && !moved {
+		into = &b.state.Open.Together
+	}
+	switch p.Revision {
+	case b.release.Canary:
+		into.Canary.add(p.Name, b.since(base.Said, now.Said, warm))
+	case b.release.Stable:
+		into.Stable.add(p.Name, b.since(base.Said, now.Said, warm))
+		into.Again.add(p.Name, b.since(base.Again, now.Again, warm))
+	}
+	return b.side(now, p.Revision)
+}
+
+// side drops the second window where there is none.
+func (b *Book) side(c *counter, revision string) *counter {
+	if revision != b.release.Stable {
+		c.Again = nil
+	}
+	return c
+}
+
+// countCallers takes in the callers. Nobody says when a caller began, so that its first reading counts nothing; but a
+// revision that a known caller had not called counts from zero. Callers do not know pods: while any of these warms up, on
+// either side, latency is left out of both.
+func (b *Book) countCallers(r signals.Reading, moved, cold bool) {
+	known := make(map[string]*caller, len(r.Callers))
 	for _, c := range r.Callers {
-		for revision, totals := range c.Revisions {
-			// What a caller is seen to count first may be older than the release.
-			d := b.differ("caller/"+c.UID+"/"+revision, totals, b.knowsCaller(c.UID), seen)
-			if !moved {
-				known += b.takeCalled(revision, d)
+		before := b.state.Callers[c.UID]
+		if c.Err != "" {
+			if before != nil {
+				known[c.UID] = before
+			}
+			continue
+		}
+		now := &caller{At: r.At, Said: map[string]totals{}}
+		for _, revision := range []string{b.release.Canary, b.release.Stable} {
+			if said, calls := c.Revisions[revision]; calls {
+				now.Said[revision] = b.totals(said)
 			}
 		}
-		seen["caller/"+c.UID] = map[string]signals.Total{}
-	}
-	b.state.Last = seen
-	b.prefer(known, owned)
-}
-
-// keepUnread lets a page that cannot be read now be counted from where it was.
-func keepUnread(seen, last map[string]map[string]signals.Total, keys ...string) {
-	for _, key := range keys {
-		if totals, known := last[key]; known {
-			seen[key] = totals
+		known[c.UID] = now
+		if before != nil {
+			b.countCaller(*before, now, moved, cold)
 		}
 	}
+	b.state.Callers = known
 }
 
-// fresh is true for a process that began after the last reading, or after the release: its counters count from zero for
-// us, so that its first answers are seen.
-func (b *Book) fresh(began time.Time) bool {
-	return !b.state.ReadAt.IsZero() && began.After(b.state.ReadAt.Add(-time.Second))
-}
-
-// knowsCaller is true where a caller was read before: a revision that it had not counted then counts from zero.
-func (b *Book) knowsCaller(uid string) bool {
-	_, known := b.state.Last["caller/"+uid]
-	return known
-}
-
-// differ is what was counted since the last reading of a source. A counter that went down began anew: its value is the
-// difference.
-func (b *Book) differ(key string, totals map[string]signals.Total, fromZero bool, seen map[string]map[string]signals.Total) tally {
-	if totals == nil {
-		return nil
+// countCaller takes the differences to a caller's last page into the open look; apart where requests moved since then.
+func (b *Book) countCaller(before caller, now *caller, moved, cold bool) {
+	into := &b.state.Open.Together
+	if moved || before.At.Before(b.state.Step.From) {
+		into = &b.state.Open.Apart
 	}
-	before, known := b.state.Last[key]
-	seen[key] = totals
-	if !known && !fromZero {
-		return nil
+	canary, stable := b.release.Canary, b.release.Stable
+	now.Said[canary] = now.Said[canary].orElse(before.Said[canary])
+	now.Said[stable] = now.Said[stable].orElse(before.Said[stable])
+	into.CalledCanary.add(b.since(before.Said[canary], now.Said[canary], !cold))
+	into.CalledStable.add(b.since(before.Said[stable], now.Said[stable], !cold))
+	if into.Called == nil {
+		into.Called = make([]bool, len(b.release.Params.Signals))
 	}
-	d := tally{}
-	for signal, now := range totals {
-		then, had := before[signal]
-		if known && !had && signal == signals.Latency && now.Requests > 0 && len(before) == 0 {
+	for i, said := range now.Said[stable] {
+		into.Called[i] = into.Called[i] || said != nil
+	}
+}
+
+func (b *Book) totals(said map[string]signals.Total) totals {
+	t := make(totals, len(b.release.Params.Signals))
+	for i, s := range b.release.Params.Signals {
+		if v, gives := said[s.Name]; gives {
+			t[i] = &verdict.Counts{Requests: v.Requests, Bad: v.Bad}
+		}
+	}
+	return t
+}
+
+// since is what was counted between two sayings. A counter that went down began anew: its value is what was counted.
+func (b *Book) since(then, now totals, warm bool) row {
+	d := make(row, len(b.release.Params.Signals))
+	for i, s := range b.release.Params.Signals {
+		from, to := then.at(i), now.at(i)
+		anew := to.Requests < from.Requests
+		if s.Name == signals.Latency && (anew || !warm) {
 			continue
 		}
-		if now.Requests < then.Requests || now.Bad < then.Bad {
-			then = signals.Total{}
+		if anew {
+			from = verdict.Counts{}
 		}
-		requests, bad := now.Requests-then.Requests, now.Bad-then.Bad
-		if requests > 0 {
-			d[signal] = verdict.Counts{Requests: requests, Bad: min(max(bad, 0), requests)}
-		}
+		n := min(max(to.Requests-from.Requests, 0), mostCounted)
+		d[i] = verdict.Counts{Requests: n, Bad: min(max(to.Bad-from.Bad, 0), n)}
 	}
 	return d
 }
-
-// take puts a pod's differences into the open look.
-func (b *Book) take(p signals.PodReading, d, again tally, now time.Time) {
-	into := b.state.Open.Stable
-	if p.Revision == b.release.Canary {
-		into = b.state.Open.Canary
-	}
-	if into[p.UID] == nil {
-		into[p.UID] = tally{}
-	}
-	cold := now.Sub(p.Began) < warmUp
-	for signal, c := range d {
-		if signal != signals.Latency || !cold {
-			into[p.UID].add(signal, c)
-		}
-	}
-	if p.Revision != b.release.Stable {
-		return
-	}
-	for signal, c := range again {
-		if signal != signals.Latency || !cold {
-			b.state.Open.Again.add(signal, c)
-		}
-	}
-}
-
-// takeCalled puts a caller's differences into the open look, and returns how many requests of stable it counted.
-func (b *Book) takeCalled(revision string, d tally) float64 {
-	var into tally
-	switch revision {
-	case b.release.Canary:
-		into = b.state.Open.CalledCanary
-	case b.release.Stable:
-		into = b.state.Open.CalledStable
-	default:
-		return 0
-	}
-	for signal, c := range d {
-		into.add(signal, c)
-	}
-	if revision == b.release.Stable {
-		return float64(d[signals.Errors].Requests)
-	}
-	return 0
-}
-
-// prefer decides who is to be believed.
-func (b *Book) prefer(known, owned float64) {
-	s := &b.state
-	s.Known, s.Owned = fade*s.Known+known, fade*s.Owned+owned
-	bound := preferFrom
-	if s.Source == callers {
-		bound = preferUntil
-	}
-	s.Source = servers
-	if s.Known > 0 && s.Known >= bound*s.Owned {
-		s.Source = callers
-	}
-}
-
-func (b *Book) source() source { return b.state.Source }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"movieexample.com/fleet/controllers/fleetservice/signals"
 	"movieexample.com/fleet/controllers/fleetservice/verdict"
 )
 
@@ -17,123 +16,155 @@ const (
 	callers source = "callers"
 )
 
-// tally are counts by signal.
-type tally map[string]verdict.Counts
+// row holds counts by signal, in the order of the release's signals. An empty one is all zero.
+type row []verdict.Counts
 
-func (t tally) add(signal string, d verdict.Counts) { t[signal] = plus(t[signal], d) }
+func (r row) at(i int) verdict.Counts {
+	if i < len(r) {
+		return r[i]
+	}
+	return verdict.Counts{}
+}
+
+func (r *row) add(d row) {
+	sums := make(row, max(len(*r), len(d)))
+	for i := range sums {
+		a, c := r.at(i), d.at(i)
+		sums[i] = verdict.Counts{Requests: a.Requests + c.Requests, Bad: a.Bad + c.Bad}
+	}
+	*r = sums
+}
+
+func (r row) filled(signals int) row {
+	full := make(row, signals)
+	copy(full, r)
+	return full
+}
+
+// byPod holds counts by a pod's name.
+type byPod map[string]row
+
+func (m *byPod) add(pod string, d row) {
+	if *m == nil {
+		*m = byPod{}
+	}
+	sum := (*m)[pod]
+	sum.add(d)
+	(*m)[pod] = sum
+}
+
+// move takes a pod's counts away and gives them to another.
+func (m byPod) move(pod string, to *byPod) {
+	if r, there := m[pod]; there {
+		to.add(pod, r)
+		delete(m, pod)
+	}
+}
+
+func (m byPod) total(i int) verdict.Counts {
+	var sum verdict.Counts
+	for _, r := range m {
+		sum.Requests, sum.Bad = sum.Requests+r.at(i).Requests, sum.Bad+r.at(i).Bad
+	}
+	return sum
+}
+
+// tallies are what was counted of both revisions by everybody who counts.
+type tallies struct {
+	// Canary and Stable are what the pods of the two revisions counted; Again is stable's second window.
+	Canary byPod `json:"canary,omitempty"`
+	Stable byPod `json:"stable,omitempty"`
+	Again  byPod `json:"again,omitempty"`
+	// CalledCanary and CalledStable are what callers counted.
+	CalledCanary row `json:"calledCanary,omitempty"`
+	CalledStable row `json:"calledStable,omitempty"`
+	// Called says by signal whether callers count it.
+	Called []bool `json:"called,omitempty"`
+}
+
+func (t tallies) called(i int) bool { return i < len(t.Called) && t.Called[i] }
+
+// either says of which signals one of two says yes: what callers count is not counted again by a pod.
+func either(a, b []bool) []bool {
+	if len(b) > len(a) {
+		a, b = b, a
+	}
+	out := slices.Clone(a)
+	for i := range b {
+		out[i] = out[i] || b[i]
+	}
+	return out
+}
+
+// requests are those that ended, by one source's count.
+func (t tallies) requests(by source) (canary, stable int64) {
+	if by == callers {
+		return t.CalledCanary.at(0).Requests, t.CalledStable.at(0).Requests
+	}
+	return t.Canary.total(0).Requests, t.Stable.total(0).Requests
+}
 
 // look is what was counted since the last look closed.
 type look struct {
 	Began time.Time `json:"began"`
-	// Canary, Stable and Again are what each pod of the two revisions counted, by UID; Again is stable's second window.
-	Canary map[string]tally `json:"canary,omitempty"`
-	Stable map[string]tally `json:"stable,omitempty"`
-	Again  tally            `json:"again,omitempty"`
-	// CalledCanary and CalledStable are what callers counted.
-	CalledCanary tally `json:"calledCanary,omitempty"`
-	CalledStable tally `json:"calledStable,omitempty"`
+	// Together was counted over the same time, Apart over other times.
+	Together tallies `json:"together"`
+	Apart    tallies `json:"apart"`
 }
 
-func newLook(began time.Time) look {
-	return look{
-		Began: began, Canary: map[string]tally{}, Stable: map[string]tally{}, Again: tally{},
-		CalledCanary: tally{}, CalledStable: tally{},
-	}
+// leave sets apart what a pod counted, since its page cannot be read at the end of the look.
+func (l *look) leave(pod string) {
+	l.Together.Canary.move(pod, &l.Apart.Canary)
+	l.Together.Stable.move(pod, &l.Apart.Stable)
+	l.Together.Again.move(pod, &l.Apart.Again)
 }
 
-// requests are those that ended, by one source's count.
-func (l look) requests(by source) (canary, stable int64) {
-	if by == callers {
-		return l.CalledCanary[signals.Errors].Requests, l.CalledStable[signals.Errors].Requests
+// look makes a verdict's look of tallies. It lists every pod of the canary: their number decides whether one of them can
+// be told from the revision.
+func (b *Book) look(t tallies, by source) verdict.Look {
+	names := slices.Collect(maps.Keys(t.Canary))
+	names = append(names, b.state.Present...)
+	l := verdict.Look{Canary: b.pods(names, t.Canary, t.CalledCanary, t, by, b.state.Canary)}
+	if b.release.Params.Alone {
+		return l
 	}
-	for _, t := range l.Canary {
-		canary += t[signals.Errors].Requests
-	}
-	for _, t := range l.Stable {
-		stable += t[signals.Errors].Requests
-	}
-	return canary, stable
-}
-
-// look makes a closed look of an open one.
-func (b *Book) look(l look, by source) verdict.Look {
-	names := b.release.Params.Signals
-	v := verdict.Look{NewWeight: b.state.NewWeight && !b.baking()}
-	if by == callers {
-		v.Canary = b.podsOfCallers(l)
-		v.Stable = []verdict.Pod{{Name: string(callers), Counts: counts(l.CalledStable, names)}}
-		return v
-	}
-	v.Canary, v.Stable = pods(l.Canary, names), pods(l.Stable, names)
-	if len(l.Again) > 0 {
-		v.Again = counts(l.Again, names)
-	}
-	return v
-}
-
-func pods(list map[string]tally, names []verdict.Signal) []verdict.Pod {
-	var out []verdict.Pod
-	for _, uid := range slices.Sorted(maps.Keys(list)) {
-		out = append(out, verdict.Pod{Name: uid, Counts: counts(list[uid], names)})
-	}
-	return out
-}
-
-func counts(t tally, names []verdict.Signal) []verdict.Counts {
-	out := make([]verdict.Counts, len(names))
-	for i, s := range names {
-		out[i] = t[s.Name]
-	}
-	return out
-}
-
-// podsOfCallers shares what callers counted of the canary out to its pods, in proportion to what these counted themselves:
-// callers know revisions and not pods, and it must be seen whether one pod alone is bad. What no pod saw, such as a
-// refused connection, is shared out evenly.
-func (b *Book) podsOfCallers(l look) []verdict.Pod {
-	names := b.release.Params.Signals
-	uids := slices.Sorted(maps.Keys(l.Canary))
-	if len(uids) == 0 {
-		return []verdict.Pod{{Name: string(callers), Counts: counts(l.CalledCanary, names)}}
-	}
-	out := make([]verdict.Pod, len(uids))
-	for q, uid := range uids {
-		out[q] = verdict.Pod{Name: uid, Counts: make([]verdict.Counts, len(names))}
-	}
-	for i, s := range names {
-		bad, good := make([]int64, len(uids)), make([]int64, len(uids))
-		for q, uid := range uids {
-			own := l.Canary[uid][s.Name]
-			bad[q], good[q] = own.Bad, own.Requests-own.Bad
+	l.Stable = b.pods(slices.Collect(maps.Keys(t.Stable)), t.Stable, t.CalledStable, t, by, b.state.Stable)
+	for i := range b.release.Params.Signals {
+		// Callers count both revisions in one scrape: there is no other window.
+		again := t.CalledStable.at(i)
+		if by == servers || !t.called(i) {
+			again = t.Again.total(i)
 		}
-		total := l.CalledCanary[s.Name]
-		bad, good = spread(total.Bad, bad), spread(total.Requests-total.Bad, good)
-		for q := range uids {
-			out[q].Counts[i] = verdict.Counts{Requests: bad[q] + good[q], Bad: bad[q]}
+		l.Again = append(l.Again, again)
+	}
+	return l
+}
+
+// pods are what the named pods of one revision counted, or what callers counted, shared out to them. before are the
+// revision's sums so far.
+func (b *Book) pods(names []string, own byPod, called row, t tallies, by source, before row) []verdict.Pod {
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if len(names) == 0 && by == callers {
+		names = []string{string(callers)}
+	}
+	signals := len(b.release.Params.Signals)
+	pods := make([]verdict.Pod, len(names))
+	for q, name := range names {
+		pods[q] = verdict.Pod{Name: name, Counts: own[name].filled(signals)}
+	}
+	for i := range signals {
+		if by == callers && t.called(i) {
+			shareOut(called.at(i), pods, i, before.at(i))
 		}
 	}
-	return out
+	return pods
 }
 
-// spread shares total out in proportion to parts, evenly where all are 0; nothing is lost to rounding.
-func spread(total int64, parts []int64) []int64 {
-	sum := int64(0)
-	for _, p := range parts {
-		sum += p
+func total(pods []verdict.Pod, signals int) row {
+	sum := make(row, signals)
+	for _, p := range pods {
+		sum.add(p.Counts)
 	}
-	out, given := make([]int64, len(parts)), int64(0)
-	for q, p := range parts {
-		out[q] = total / int64(len(parts))
-		if sum > 0 {
-			out[q] = int64(float64(total) * float64(p) / float64(sum))
-		}
-		given += out[q]
-	}
-	for q := 0; given < total; q = (q + 1) % len(parts) {
-		if sum == 0 || parts[q] > 0 {
-			out[q]++
-			given++
-		}
-	}
-	return out
+	return sum
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"movieexample.com/fleet/controllers/fleetservice/signals"
@@ -11,54 +13,98 @@ import (
 )
 
 // version is that of the saved form.
-const version = 1
+const version = 2
 
 // state is everything besides the verdict's own.
 type state struct {
-	Position  Position  `json:"position"`
-	NewWeight bool      `json:"newWeight,omitempty"`
-	ReadAt    time.Time `json:"readAt,omitzero"`
-	Open      look      `json:"open"`
-	Step      step      `json:"step"`
-	Sums      both      `json:"sums"`
-	// Last is what each counter said at the last reading, by who counts and signal.
-	Last map[string]map[string]signals.Total `json:"last"`
-	// Source is who is believed; Known and Owned are stable's requests of late as callers and as its pods counted them.
+	Position  Position `json:"position"`
+	NewWeight bool     `json:"newWeight,omitempty"`
+	// ReadAt is the last reading that was taken in.
+	ReadAt time.Time `json:"readAt"`
+	Open   look      `json:"open"`
+	Step   step      `json:"step"`
+	// Canary and Stable are the sums of the release.
+	Canary row `json:"canary,omitempty"`
+	Stable row `json:"stable,omitempty"`
+	// Pods and Callers are what each said last, by UID.
+	Pods    map[string]*counter `json:"pods,omitempty"`
+	Callers map[string]*caller  `json:"callers,omitempty"`
+	// Source is who is believed; Known and Owned are stable's requests of late as callers and as its pods counted them,
+	// Called the signals that callers count.
 	Source source  `json:"source"`
-	Known  float64 `json:"known"`
-	Owned  float64 `json:"owned"`
-	// Unread are the pages that the last reading could not read, Slow why it cannot be used, Trouble what was left out.
-	Unread  []unread `json:"unread,omitempty"`
-	Slow    string   `json:"slow,omitempty"`
-	Trouble string   `json:"trouble,omitempty"`
+	Known  float64 `json:"known,omitempty"`
+	Owned  float64 `json:"owned,omitempty"`
+	Called []bool  `json:"called,omitempty"`
+	// Present are the canary's pods at the last reading.
+	Present []string `json:"present,omitempty"`
+
+	notices `json:"notices"`
 }
 
-// step are the requests at the present position.
+// step are the requests at the present position since its first reading.
 type step struct {
-	Began   time.Time `json:"began,omitzero"`
-	Canary  int64     `json:"canary"`
-	Stable  int64     `json:"stable"`
-	Looks   int       `json:"looks"`
-	Seconds float64   `json:"seconds"`
+	From    time.Time `json:"from"`
+	Canary  int64     `json:"canary,omitempty"`
+	Stable  int64     `json:"stable,omitempty"`
+	Looks   int       `json:"looks,omitempty"`
+	Seconds float64   `json:"seconds,omitempty"`
 }
 
-// both are sums of the release.
-type both struct {
-	Canary tally `json:"canary"`
-	Stable tally `json:"stable"`
+// notices are what the last reading could not show.
+type notices struct {
+	// Slow says why it could not be used, SlowSince when that began, SlowFor how long it has lasted.
+	Slow      string        `json:"slow,omitempty"`
+	SlowSince time.Time     `json:"slowSince,omitzero"`
+	SlowFor   time.Duration `json:"slowFor,omitempty"`
+	// Unread are pages that could not be read, Absent signals that no pod of a revision gave.
+	Unread []unread `json:"unread,omitempty"`
+	Absent []absent `json:"absent,omitempty"`
+	// Read are the numbers of pods of canary and stable that could be read.
+	Read [2]int `json:"read"`
+	// Trouble says which look was left out.
+	Trouble string `json:"trouble,omitempty"`
 }
 
-// unread is a page that could not be read.
 type unread struct {
 	Revision string `json:"revision"`
 	Pod      string `json:"pod"`
 	Err      string `json:"err"`
 }
 
-func newState() state {
-	return state{
-		Open: newLook(time.Time{}), Sums: both{Canary: tally{}, Stable: tally{}},
-		Last: map[string]map[string]signals.Total{}, Source: servers,
+type absent struct {
+	Revision string `json:"revision"`
+	Signal   int    `json:"signal"`
+}
+
+// notice keeps what a reading could not show.
+func (b *Book) notice(r signals.Reading) {
+	s := &b.state
+	s.Present, s.Unread, s.Absent, s.Read = nil, nil, nil, [2]int{}
+	revisions := []string{b.release.Canary, b.release.Stable}
+	given := [2]map[string]bool{{}, {}}
+	for _, p := range r.Pods {
+		side := slices.Index(revisions, p.Revision)
+		if side < 0 {
+			continue
+		}
+		if side == 0 {
+			s.Present = append(s.Present, p.Name)
+		}
+		if p.Err != "" {
+			s.Unread = append(s.Unread, unread{Revision: p.Revision, Pod: p.Name, Err: p.Err})
+			continue
+		}
+		s.Read[side]++
+		for name := range maps.Keys(p.Totals) {
+			given[side][name] = true
+		}
+	}
+	for side, revision := range revisions {
+		for i, signal := range b.release.Params.Signals {
+			if s.Read[side] > 0 && !given[side][signal.Name] {
+				s.Absent = append(s.Absent, absent{Revision: revision, Signal: i})
+			}
+		}
 	}
 }
 
@@ -88,9 +134,10 @@ func (b *Book) Save() ([]byte, error) {
 	return json.Marshal(s)
 }
 
-// Load continues a book from what Save wrote. It refuses the evidence of another release, and what is damaged.
+// Load continues a book from what Save wrote. It refuses the evidence of another release, and what is damaged. What was
+// counted since the book was saved is read again from the counters, as one coarser look.
 func Load(r Release, raw []byte) (*Book, error) {
-	s := saved{State: newState()}
+	var s saved
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return nil, fmt.Errorf("saved evidence cannot be read, begin anew: %w", err)
 	}
@@ -98,36 +145,74 @@ func Load(r Release, raw []byte) (*Book, error) {
 		return nil, fmt.Errorf("saved evidence has version %d, want %d: begin anew", s.Version, version)
 	}
 	if s.Canary != r.Canary || s.Stable != r.Stable || !s.Began.Equal(r.Began) {
-		return nil, errors.New("saved evidence is about another release: begin anew")
+		return nil, fmt.Errorf("saved evidence is about canary %s beside %s since %s, not about this release: begin anew",
+			s.Canary, s.Stable, s.Began.UTC().Format(time.RFC3339))
+	}
+	if err := s.State.check(len(r.Params.Signals)); err != nil {
+		return nil, fmt.Errorf("saved evidence is damaged, begin anew: %w", err)
 	}
 	b := &Book{release: r, state: s.State}
 	var err error
 	if b.verdict, err = verdict.Resume(r.Params, s.Verdict); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("resume the verdict: %w", err)
 	}
-	if len(s.Bake) > 0 {
-		if b.bake, err = verdict.ResumeBake(r.Params, s.Bake); err != nil {
-			return nil, err
-		}
+	if len(s.Bake) == 0 {
+		return b, nil
 	}
-	b.state.repair()
+	if b.bake, err = verdict.ResumeBake(r.Params, s.Bake); err != nil {
+		return nil, fmt.Errorf("resume the bake: %w", err)
+	}
 	return b, nil
 }
 
-// repair makes maps that were saved empty.
-func (s *state) repair() {
-	fresh := newLook(s.Open.Began)
-	for _, m := range []struct{ have, empty *map[string]tally }{{&s.Open.Canary, &fresh.Canary}, {&s.Open.Stable, &fresh.Stable}} {
-		if *m.have == nil {
-			*m.have = *m.empty
+// check refuses what Save cannot have written.
+func (s state) check(signals int) error {
+	if s.Position.Percent < 0 || s.Position.Percent > all {
+		return fmt.Errorf("a share of %d percent", s.Position.Percent)
+	}
+	if s.Source != servers && s.Source != callers {
+		return fmt.Errorf("requests counted by %q", s.Source)
+	}
+	if !(s.Known >= 0 && s.Owned >= 0 && s.Step.Seconds >= 0) || s.Step.Canary < 0 || s.Step.Stable < 0 || s.Step.Looks < 0 {
+		return errors.New("a number is negative")
+	}
+	for _, a := range s.Absent {
+		if a.Signal < 0 || a.Signal >= signals {
+			return fmt.Errorf("there is no signal %d", a.Signal)
 		}
 	}
-	for _, t := range []*tally{&s.Open.Again, &s.Open.CalledCanary, &s.Open.CalledStable, &s.Sums.Canary, &s.Sums.Stable} {
-		if *t == nil {
-			*t = tally{}
+	for uid, p := range s.Pods {
+		if p == nil || len(p.Said) > signals || len(p.Again) > signals {
+			return fmt.Errorf("what pod %s said", uid)
 		}
 	}
-	if s.Last == nil {
-		s.Last = map[string]map[string]signals.Total{}
+	for uid, c := range s.Callers {
+		if c == nil || slices.ContainsFunc(slices.Collect(maps.Values(c.Said)), func(t totals) bool { return len(t) > signals }) {
+			return fmt.Errorf("what caller %s said", uid)
+		}
 	}
+	return errors.Join(checkRow(s.Canary, signals), checkRow(s.Stable, signals),
+		s.Open.Together.check(signals), s.Open.Apart.check(signals))
+}
+
+func (t tallies) check(signals int) error {
+	errs := []error{checkRow(t.CalledCanary, signals), checkRow(t.CalledStable, signals)}
+	for _, m := range []byPod{t.Canary, t.Stable, t.Again} {
+		for _, r := range m {
+			errs = append(errs, checkRow(r, signals))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func checkRow(r row, signals int) error {
+	if len(r) > signals {
+		return fmt.Errorf("counts of %d signals, want at most %d", len(r), signals)
+	}
+	for _, c := range r {
+		if c.Bad < 0 || c.Bad > c.Requests || c.Requests > 1<<60 {
+			return fmt.Errorf("%d bad of %d requests", c.Bad, c.Requests)
+		}
+	}
+	return nil
 }
