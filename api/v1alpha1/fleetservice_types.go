@@ -9,7 +9,8 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(self.storage) || self.storage != 'MySQL' || (has(self.bindings) && has(self.bindings.mysql))",message="storage MySQL needs bindings.mysql.secretRef.name: the Secret with the database's address and credentials"
 // +kubebuilder:validation:XValidation:rule="!has(self.migrations) || (has(self.storage) && self.storage == 'MySQL')",message="migrations need storage MySQL"
 // +kubebuilder:validation:XValidation:rule="!has(self.ports) || (self.ports.?grpc.orValue(8080) != self.ports.?http.orValue(8180) && self.ports.?grpc.orValue(8080) != self.ports.?admin.orValue(8090) && self.ports.?http.orValue(8180) != self.ports.?admin.orValue(8090))",message="ports.grpc, ports.http and ports.admin must be three different ports; those left out are 8080, 8180 and 8090"
-// +kubebuilder:validation:XValidation:rule="!has(self.traffic) || !has(self.traffic.northSouth) || self.traffic.northSouth != 'Gateway' || size(self.traffic.gateway.?pathPrefixes.orValue([])) + size(self.traffic.gateway.?grpcServices.orValue([])) > 0",message="traffic.gateway needs pathPrefixes (an HTTPRoute to the port http) or grpcServices (a GRPCRoute to the port grpc), or both"
+// +kubebuilder:validation:XValidation:rule="self.?traffic.?northSouth.orValue('None') != 'Gateway' || size(self.traffic.?gateway.?parentRefs.orValue([])) > 0",message="traffic.northSouth Gateway needs traffic.gateway.parentRefs: the Gateways that the routes attach to"
+// +kubebuilder:validation:XValidation:rule="self.?traffic.?northSouth.orValue('None') != 'Gateway' || size(self.traffic.?gateway.?pathPrefixes.orValue([])) + size(self.traffic.?gateway.?grpcServices.orValue([])) > 0",message="traffic.northSouth Gateway needs traffic.gateway with pathPrefixes (an HTTPRoute to the port http) or grpcServices (a GRPCRoute to the port grpc), or both"
 // +kubebuilder:validation:XValidation:rule="!has(self.traffic) || !has(self.traffic.eastWest) || self.traffic.eastWest != 'Consul' || (has(self.bindings) && has(self.bindings.consul))",message="traffic.eastWest Consul needs bindings.consul.secretRef.name: the Secret with Consul's address"
 type FleetServiceSpec struct {
 	// image is the container image, with a tag or a digest. A tag is taken as immutable: a new version has a new tag.
@@ -41,6 +42,9 @@ type RevisionStatus struct {
 	// readyReplicas is how many of them are ready.
 	// +optional
 	ReadyReplicas int32 `json:"readyReplicas"`
+	// trialSince is when the revision's trial began; its evidence goes on until the end of its bake.
+	// +optional
+	TrialSince *metav1.Time `json:"trialSince,omitempty"`
 	// quietSince is, of a leaving revision, since when no requests are sent to it.
 	// +optional
 	QuietSince *metav1.Time `json:"quietSince,omitempty"`

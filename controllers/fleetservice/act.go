@@ -9,18 +9,16 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice/plan"
 	"movieexample.com/fleet/controllers/fleetservice/render"
 	"movieexample.com/fleet/controllers/fleetservice/revision"
-	"movieexample.com/fleet/controllers/fleetservice/traffic"
 	"movieexample.com/fleet/controllers/internal/apply"
 )
 
 // act carries out the plan in order and stops at the first action that fails: what comes later relies on it.
 func (r *Reconciler) act(ctx context.Context, s *scope) error {
 	actions := map[plan.ActionKind]func(context.Context, *scope, plan.Action) error{
-		plan.Share: r.share, plan.Record: r.record, plan.Migrate: r.migrate,
+		plan.Share: r.share, plan.Remember: r.remember, plan.Record: r.record, plan.Migrate: r.migrate,
 		plan.Run: r.run, plan.Route: r.route, plan.Sweep: r.sweep,
 	}
 	for _, a := range s.plan.Actions {
@@ -73,14 +71,15 @@ func (r *Reconciler) removeDisruptionBudget(ctx context.Context, s *scope) error
 
 // record stores the snapshot of the desired revision, once.
 func (r *Reconciler) record(ctx context.Context, s *scope, a plan.Action) error {
-	if s.snapshots[a.Hash] != nil || s.desired == nil || a.Hash != s.observation.Desired.Hash {
-		return nil
+	snapshot, err := s.snapshot(a.Hash)
+	if s.snapshots[a.Hash] != nil || snapshot == nil || err != nil {
+		return err
 	}
 	number := int64(1)
 	for _, cr := range s.snapshots {
 		number = max(number, cr.Revision+1)
 	}
-	cr, err := render.ControllerRevision(s.fs, a.Hash, s.desired, number)
+	cr, err := render.ControllerRevision(s.fs, a.Hash, snapshot, number)
 	if err != nil {
 		return err
 	}
@@ -136,7 +135,7 @@ func (r *Reconciler) run(ctx context.Context, s *scope, a plan.Action) error {
 	if err := r.applyChild(ctx, s, render.ConfigMap(s.fs, a.Hash, snapshot)); err != nil {
 		return err
 	}
-	return r.applyChild(ctx, s, render.Deployment(s.fs, a.Hash, snapshot, s.observation.Replicas))
+	return r.applyChild(ctx, s, render.Deployment(s.fs, a.Hash, snapshot, a.Pods))
 }
 
 // snapshot is what a revision was rendered to: as recorded, or as just rendered for the desired one.
@@ -147,33 +146,23 @@ func (s *scope) snapshot(hash string) (*revision.Snapshot, error) {
 	if hash == s.observation.Desired.Hash {
 		return s.desired, nil
 	}
+	if p := s.ledger.Promoted; p != nil && p.Hash == hash {
+		return p.Snapshot, nil
+	}
 	return nil, nil
 }
 
-// route sends callers to a revision: through Consul first, then through the Service object.
+// route makes requests go as the plan says, through each provider in turn.
 func (r *Reconciler) route(ctx context.Context, s *scope, a plan.Action) error {
-	state := s.observation.State
-	agent := s.report.Consul
-	if s.bindsConsul() && agent == nil {
-		return nil // traffic stays as it is until the Secret is mended; status says so
+	if s.bindsConsul() && s.report.Consul == nil {
+		return nil // requests stay as they are until the Secret is mended; status says so
 	}
-	if agent != nil {
-		err := r.consul.Move(ctx, *agent, traffic.Route{
-			Service: revision.ConsulName(s.fs), Owner: ownerName(s.fs), Default: a.Hash,
-			Revisions: traffic.Revisions(state.Stable.Hash, state.Canary.Hash, state.Previous.Hash),
-		})
-		if err != nil {
+	split := splitOf(&s.observation, a.Split)
+	for _, p := range s.providers {
+		if err := p.Move(ctx, s.target(), split); err != nil {
 			return err
 		}
 	}
-	for _, service := range render.Services(s.fs, a.Hash, a.Canary) {
-		if err := r.applyChild(ctx, s, service); err != nil {
-			return err
-		}
-	}
-	s.routed = s.observation.Traffic.Hash != a.Hash || state.Traffic.Hash != a.Hash
+	s.routed = !s.observation.Traffic.Follows || s.observation.State.Traffic.Split != a.Split
 	return nil
 }
-
-// ownerName is how a service's entries in Consul name their owner.
-func ownerName(fs *v1alpha1.FleetService) string { return fs.Namespace + "/" + fs.Name }

@@ -28,7 +28,7 @@ import (
 
 	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice/plan"
-	"movieexample.com/fleet/controllers/fleetservice/traffic"
+	"movieexample.com/fleet/controllers/fleetservice/signals/count"
 	"movieexample.com/fleet/controllers/internal/apply"
 	"movieexample.com/fleet/controllers/internal/bindings"
 )
@@ -40,14 +40,14 @@ const fieldManager = "fleet-fleetservice"
 const (
 	usualInterval  = time.Minute
 	consulInterval = 10 * time.Second
-	soon           = 100 * time.Millisecond
+	soon           = 50 * time.Millisecond
 )
 
 // Options are what the manager decides.
 type Options struct {
 	// Clock tells the time; default the real one.
 	Clock clock.PassiveClock
-	// Concurrency is how many services are reconciled at once. Default 8.
+	// Concurrency is how many services are reconciled at once. Default 16.
 	Concurrency int
 }
 
@@ -59,7 +59,8 @@ type Reconciler struct {
 	events   events.EventRecorder
 	applier  *apply.Applier
 	bindings *bindings.Reader
-	consul   *traffic.Consul
+	traffic  providers
+	reader   *count.Reader
 	memory   *memory
 }
 
@@ -76,11 +77,14 @@ type Reconciler struct {
 
 // New returns a Reconciler that reads from c (a cache) and, where the cache must not hold a kind, from direct.
 func New(c client.Client, direct client.Reader, recorder events.EventRecorder, clk clock.PassiveClock) *Reconciler {
-	return &Reconciler{
+	applier := apply.New(c, direct, fieldManager)
+	r := &Reconciler{
 		client: c, direct: direct, clock: clk, events: recorder,
-		applier: apply.New(c, direct, fieldManager), bindings: bindings.NewReader(direct, clk),
-		consul: traffic.NewConsul(), memory: newMemory(),
+		applier: applier, bindings: bindings.NewReader(direct, clk),
+		reader: count.NewReader(clk), memory: newMemory(),
 	}
+	r.traffic = r.newProviders()
+	return r
 }
 
 // SetupWithManager adds the controller to the manager.
@@ -89,7 +93,7 @@ func SetupWithManager(mgr ctrl.Manager, opts Options) error {
 		opts.Clock = clock.RealClock{}
 	}
 	if opts.Concurrency == 0 {
-		opts.Concurrency = 8
+		opts.Concurrency = 16
 	}
 	r := New(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder("fleetservice"), opts.Clock)
 	if err := registerMetrics(); err != nil {
@@ -170,16 +174,32 @@ func (r *Reconciler) addFinalizer(ctx context.Context, fs *v1alpha1.FleetService
 // what was observed is no longer true, so nothing is decided and everything is observed anew.
 func (r *Reconciler) decide(ctx context.Context, s *scope) (reconcile.Result, error) {
 	before := s.fs.Status.DeepCopy()
+	if err := r.closeLook(ctx, s); err != nil {
+		return reconcile.Result{}, err
+	}
+	r.fill(s)
 	setState(&s.fs.Status, s.plan.Decision.State)
-	r.setConditions(s)
+	s.tellRejection(before)
 	if err := r.client.Status().Update(ctx, s.fs); err != nil {
 		if apierrors.IsConflict(err) {
 			return reconcile.Result{RequeueAfter: soon}, nil
 		}
 		return reconcile.Result{}, fmt.Errorf("write the decision %q: %w", s.plan.Decision.Verb, err)
 	}
+	r.memory.wrote(s.fs.UID, r.clock.Now())
 	r.announce(s, before)
 	return reconcile.Result{RequeueAfter: soon}, nil
+}
+
+// closeLook ends the open look and saves the evidence: no look reaches over a change of weight, and a decision never
+// stands on evidence that a restart would lose.
+func (r *Reconciler) closeLook(ctx context.Context, s *scope) error {
+	if s.book == nil {
+		return nil
+	}
+	s.book.evidence.Close(r.clock.Now())
+	s.book.dirty = true
+	return r.save(ctx, s)
 }
 
 // conclude writes status and says when to look again.
@@ -187,6 +207,9 @@ func (r *Reconciler) conclude(ctx context.Context, s *scope) (reconcile.Result, 
 	err := s.actErr
 	if explained(err) {
 		err = nil // a person must act, and status says so: retrying in a hurry helps nobody
+	}
+	if saveErr := r.saveNowAndThen(ctx, s); saveErr != nil {
+		err = errors.Join(err, saveErr)
 	}
 	if statusErr := r.report(ctx, s); statusErr != nil {
 		return reconcile.Result{}, errors.Join(err, statusErr)

@@ -93,7 +93,7 @@ func TestDeletionWithoutConsul(t *testing.T) {
 	if !s.gone() {
 		t.Error("the service waits for Consul for ever")
 	}
-	if told := s.told("DeletionSkipped"); len(told) != 1 || !strings.Contains(told[0], "its Consul entries: consul at http://127.0.0.1:1") {
+	if told := s.told("DeletionSkipped"); len(told) != 1 || !strings.Contains(told[0], "what Consul holds of it: consul at http://127.0.0.1:1") {
 		t.Errorf("events = %q, want one that names Consul's address", told)
 	}
 }
@@ -110,7 +110,7 @@ func TestOrphans(t *testing.T) {
 	}
 	var want []string
 	for _, o := range before {
-		want = append(want, strings.TrimSuffix(o, "of rating")+"of nobody")
+		want = append(want, strings.TrimSuffix(strings.TrimSuffix(o, " of rating"), " of nobody")+" of nobody")
 	}
 	if got := s.world.objects(); !slices.Equal(got, want) {
 		t.Errorf("objects = %q, want them all left, of nobody: %q", got, want)

@@ -25,12 +25,19 @@ var announcements = map[plan.Verb]announcement{
 	plan.Begin:    {reason: "RolloutStarted"},
 	plan.Replace:  {reason: "RolloutReplaced"},
 	plan.Abandon:  {reason: "RolloutAbandoned"},
+	plan.Advance:  {reason: "WeightRaised"},
 	plan.Promote:  {reason: "Promoted"},
-	plan.Verified: {reason: "TrafficSwitched"},
+	plan.Verified: {reason: "TrafficMoved"},
 	plan.TakeBack: {reason: "TakenBack", warn: true},
+	plan.Ask:      {reason: "BakeSuspicious", warn: true},
+	plan.Answer:   {reason: "BakeCleared"},
 	plan.Return:   {reason: "Returned", warn: true},
+	plan.Revert:   {reason: "Reverted"},
+	plan.Baked:    {reason: "Baked"},
 	plan.Drained:  {reason: "Drained"},
 	plan.Retry:    {reason: "MayRetry"},
+	plan.Obey:     {reason: "CommandTaken"},
+	plan.Refuse:   {reason: "CommandRefused", warn: true},
 }
 
 // announce tells of a decision after it was written.
@@ -42,22 +49,22 @@ func (r *Reconciler) announce(s *scope, before *v1alpha1.FleetServiceStatus) {
 		kind = corev1.EventTypeWarning
 	}
 	r.events.Eventf(s.fs, nil, kind, a.reason, string(d.Verb), "%s: %s", subject(d, before), d.Reason)
-	countRollout(d.Verb)
+	r.measure(s, before)
 }
 
 // subject is the revision that a decision is about.
 func subject(d *plan.Decision, before *v1alpha1.FleetServiceStatus) string {
 	switch d.Verb {
-	case plan.Begin, plan.Replace:
+	case plan.Begin, plan.Replace, plan.Advance:
 		return "revision " + d.State.Canary.Hash
 	case plan.TakeBack, plan.Return:
 		return "revision " + d.State.Rejected.Hash + " taken back"
-	case plan.Drained:
-		return "revision " + before.Previous.Hash
+	case plan.Baked:
+		return "revision " + before.Previous.Hash + " is needed no more"
 	case plan.Abandon:
 		return "revision " + before.Canary.Hash
-	case plan.Retry:
-		return "revision " + before.Rejected.Hash
+	case plan.Drained:
+		return "a revision has finished"
 	}
 	return "revision " + d.State.Stable.Hash
 }

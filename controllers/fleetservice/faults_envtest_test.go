@@ -237,7 +237,7 @@ func TestConflictDecidesOnce(t *testing.T) {
 		t.Fatalf("%d conflicts came about, want 4", conflicts)
 	}
 	told := strings.Join(s.told(" "), "\n")
-	for _, reason := range []string{"RolloutStarted", "Promoted", "TrafficSwitched", "Drained"} {
+	for _, reason := range []string{"RolloutStarted", "Promoted", "TrafficMoved", "Baked", "Drained"} {
 		if n := strings.Count(told, reason); n != 1 {
 			t.Errorf("%d events %s, want one decision and one event:\n%s", n, reason, told)
 		}

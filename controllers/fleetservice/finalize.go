@@ -3,6 +3,7 @@ package fleetservice
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -16,7 +17,7 @@ import (
 
 	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice/render"
-	"movieexample.com/fleet/controllers/fleetservice/revision"
+	"movieexample.com/fleet/controllers/fleetservice/traffic"
 )
 
 // finalizeDeadline is how long a deletion waits for what it cannot reach.
@@ -38,6 +39,9 @@ func (r *Reconciler) finalize(ctx context.Context, fs *v1alpha1.FleetService) (r
 	if err := r.reportDeleting(ctx, fs); err != nil && !late {
 		return reconcile.Result{}, err
 	}
+	if err := r.settleTraffic(ctx, fs); err != nil && !late {
+		return reconcile.Result{}, err
+	}
 	gone, err := r.drainAll(ctx, fs)
 	if err != nil && !late {
 		return reconcile.Result{}, err
@@ -48,7 +52,7 @@ func (r *Reconciler) finalize(ctx context.Context, fs *v1alpha1.FleetService) (r
 	if !gone {
 		r.announceSkipped(fs, "pods are still stopping")
 	}
-	if err := r.leaveConsul(ctx, fs, late); err != nil {
+	if err := r.leaveTraffic(ctx, fs, late); err != nil {
 		return reconcile.Result{}, err
 	}
 	return reconcile.Result{}, r.release(ctx, fs)
@@ -77,25 +81,55 @@ func (r *Reconciler) drainAll(ctx context.Context, fs *v1alpha1.FleetService) (b
 	return len(s.deployments) == 0 && len(pods.Items) == 0, nil
 }
 
-// leaveConsul removes the service's config entries. Where the Secret went first, the agent last used is asked.
-func (r *Reconciler) leaveConsul(ctx context.Context, fs *v1alpha1.FleetService, late bool) error {
-	if fs.Spec.Bindings == nil || fs.Spec.Bindings.Consul == nil {
-		return nil
+// target is the service as providers know it. Where the Secret went first, the agent last used is asked.
+func (r *Reconciler) leavingTarget(ctx context.Context, fs *v1alpha1.FleetService) traffic.Target {
+	t := traffic.Target{Service: fs}
+	if agent, known := r.memory.agent(fs.UID); known {
+		t.Consul = &agent
 	}
-	agent, known := r.memory.agent(fs.UID)
 	if report, err := r.bindings.Check(ctx, fs.Namespace, fs.Spec.Bindings); err == nil && report.Consul != nil {
-		agent, known = *report.Consul, true
+		t.Consul = report.Consul
 	}
-	if !known {
-		r.announceSkipped(fs, "its Consul entries: the Secret with Consul's address is gone")
+	return t
+}
+
+// leaveTraffic removes what the providers have made of the service.
+func (r *Reconciler) leaveTraffic(ctx context.Context, fs *v1alpha1.FleetService, late bool) error {
+	target := r.leavingTarget(ctx, fs)
+	for _, p := range r.providersOf(fs) {
+		if p == r.traffic.consul && target.Consul == nil {
+			r.announceSkipped(fs, "its Consul entries: the Secret with Consul's address is gone")
+			continue
+		}
+		err := p.Remove(ctx, target)
+		if err != nil && !late {
+			return err
+		}
+		if err != nil {
+			r.announceSkipped(fs, fmt.Sprintf("what %s holds of it: %v", p.Name(), err))
+		}
+	}
+	return nil
+}
+
+// settleTraffic sends all requests to the stable revision before anything goes: a canary's pods may end first.
+func (r *Reconciler) settleTraffic(ctx context.Context, fs *v1alpha1.FleetService) error {
+	state := stateOf(&fs.Status)
+	if state.Stable.Hash == "" || (state.Percent == 0 && state.Asking.IsZero()) {
 		return nil
 	}
-	err := r.consul.Remove(ctx, agent, revision.ConsulName(fs), ownerName(fs))
-	if err != nil && late {
-		r.announceSkipped(fs, "its Consul entries: "+err.Error())
-		return nil
+	target := r.leavingTarget(ctx, fs)
+	live := []string{state.Stable.Hash, state.Canary.Hash, state.Previous.Hash}
+	split := traffic.Split{Main: state.Stable.Hash, Live: slices.DeleteFunc(live, func(h string) bool { return h == "" })}
+	for _, p := range r.providersOf(fs) {
+		if p == r.traffic.consul && target.Consul == nil {
+			continue
+		}
+		if err := p.Move(ctx, target, split); err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // orphan strips our ownership from every child, so that the service keeps running without us.
@@ -137,6 +171,7 @@ func (r *Reconciler) release(ctx context.Context, fs *v1alpha1.FleetService) err
 		return fmt.Errorf("remove the finalizer: %w", err)
 	}
 	r.memory.forget(fs.UID)
+	forgetMetrics(client.ObjectKeyFromObject(fs))
 	r.applier.ForgetOwned(fs.UID)
 	return nil
 }

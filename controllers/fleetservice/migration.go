@@ -18,7 +18,13 @@ import (
 
 // observeMigration tells how far the migration for the revision on trial is, or for the desired one before it is on
 // trial. Only a new image can bring migrations.
-func (r *Reconciler) observeMigration(ctx context.Context, s *scope) (plan.Migration, error) {
+func (r *Reconciler) observeMigration(ctx context.Context, s *scope) error {
+	var err error
+	s.observation.Migration, err = r.migration(ctx, s)
+	return err
+}
+
+func (r *Reconciler) migration(ctx context.Context, s *scope) (plan.Migration, error) {
 	trial := s.observation.State.Canary
 	if trial.Hash == "" {
 		trial = s.observation.Desired

@@ -3,7 +3,8 @@ package fleetservice
 import (
 	"context"
 	"fmt"
-	"time"
+	"maps"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -14,13 +15,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"movieexample.com/fleet/api/v1alpha1"
+	"movieexample.com/fleet/controllers/fleetservice/ledger"
 	"movieexample.com/fleet/controllers/fleetservice/plan"
 	"movieexample.com/fleet/controllers/fleetservice/render"
 	"movieexample.com/fleet/controllers/fleetservice/revision"
 	"movieexample.com/fleet/controllers/fleetservice/signals"
+	"movieexample.com/fleet/controllers/fleetservice/traffic"
 )
-
-const defaultStartDeadline = time.Minute
 
 const labelMigration = render.LabelMigration
 
@@ -36,28 +37,17 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	}
 	o := &s.observation
 	*o = plan.Observation{
-		Now: r.clock.Now(), State: stateOf(&fs.Status), Replicas: ptr.Deref(fs.Spec.Replicas, 1),
-		StartDeadline: startDeadline(fs), Drain: time.Duration(revision.DrainSeconds(&fs.Spec)) * time.Second,
-		Revisions: map[string]plan.Revision{}, Blocked: s.report.Message(),
+		Now: r.clock.Now(), State: stateOf(&fs.Status), Policy: policyOf(fs), Replicas: ptr.Deref(fs.Spec.Replicas, 1),
+		Revisions: map[string]plan.Revision{}, Blocked: s.report.Message(), Command: fs.Annotations[v1alpha1.AnnotationCommand],
 	}
-	if err := r.observeSpec(ctx, s); err != nil {
-		return err
+	for _, look := range []func(context.Context, *scope) error{
+		r.observeSpec, r.observeLedger, r.observePods, r.observeMigration, r.observeTraffic, r.watch,
+	} {
+		if err := look(ctx, s); err != nil {
+			return err
+		}
 	}
-	if err := r.observePods(ctx, s); err != nil {
-		return err
-	}
-	if o.Migration, err = r.observeMigration(ctx, s); err != nil {
-		return err
-	}
-	o.Traffic, err = r.observeTraffic(ctx, s)
-	return err
-}
-
-func startDeadline(fs *v1alpha1.FleetService) time.Duration {
-	if p := fs.Spec.Rollout; p != nil && p.StartDeadline != nil {
-		return p.StartDeadline.Duration
-	}
-	return defaultStartDeadline
+	return nil
 }
 
 func (r *Reconciler) observeChildren(ctx context.Context, s *scope) error {
@@ -139,13 +129,14 @@ func (r *Reconciler) observePods(ctx context.Context, s *scope) error {
 	if err := r.client.List(ctx, &pods, client.InNamespace(s.fs.Namespace), client.MatchingLabels(render.PodSelector(s.fs.Name))); err != nil {
 		return fmt.Errorf("list pods: %w", err)
 	}
+	s.pods = pods.Items
 	byHash := map[string][]corev1.Pod{}
 	for _, p := range pods.Items {
 		hash := p.Labels[v1alpha1.LabelRevision]
 		byHash[hash] = append(byHash[hash], p)
 	}
 	for hash, d := range s.deployments {
-		rev := plan.Revision{Created: d.CreationTimestamp.Time, Pods: alive(byHash[hash])}
+		rev := plan.Revision{Created: d.CreationTimestamp.Time, Wanted: ptr.Deref(d.Spec.Replicas, 1), Pods: alive(byHash[hash])}
 		rev.Ready, rev.ReadySince = signals.Ready(byHash[hash])
 		rev.Facts = append(signals.Deployment(d), signals.Pods(byHash[hash], s.observation.Now)...)
 		rev.RaisedRequests = raised(s.deployments[s.observation.State.Stable.Hash], d)
@@ -190,40 +181,57 @@ func requests(d *appsv1.Deployment) corev1.ResourceList {
 	return sum
 }
 
-// observeTraffic asks where callers are sent. Consul that does not answer is no error: traffic stays where it is.
-func (r *Reconciler) observeTraffic(ctx context.Context, s *scope) (plan.Traffic, error) {
-	through, err := r.selected(ctx, s)
-	if err != nil {
-		return plan.Traffic{}, err
+// observeTraffic asks whether requests go where they are wanted. A provider that does not answer is no error: requests
+// stay where they are.
+func (r *Reconciler) observeTraffic(ctx context.Context, s *scope) error {
+	if s.report.Consul != nil {
+		r.memory.setAgent(s.fs.UID, *s.report.Consul)
 	}
-	if !s.bindsConsul() {
-		return plan.Traffic{Hash: through}, nil
+	s.providers = r.providersOf(s.fs)
+	o := &s.observation
+	split := splitOf(o, plan.Wanted(*o))
+	if split.Main == "" {
+		return nil
 	}
-	if s.report.Consul == nil {
-		return plan.Traffic{Unreachable: "the way to Consul is known again (" + s.report.Message() + ")"}, nil
+	o.Traffic.Follows = true
+	for _, p := range s.providers {
+		follows, err := p.Follows(ctx, s.target(), split)
+		if err != nil {
+			o.Traffic = plan.Traffic{Unreachable: fmt.Sprintf("%s answers again (%v)", p.Name(), err)}
+			return nil
+		}
+		o.Traffic.Follows = o.Traffic.Follows && follows
 	}
-	r.memory.setAgent(s.fs.UID, *s.report.Consul)
-	hash, err := r.consul.Observe(ctx, *s.report.Consul, revision.ConsulName(s.fs))
-	if err != nil {
-		return plan.Traffic{Unreachable: fmt.Sprintf("Consul answers again (%v)", err)}, nil
-	}
-	if hash != through {
-		return plan.Traffic{}, nil
-	}
-	return plan.Traffic{Hash: hash}, nil
+	return nil
 }
 
-// selected is the revision that the Service object selects.
-func (r *Reconciler) selected(ctx context.Context, s *scope) (string, error) {
-	service := &corev1.Service{}
-	err := r.client.Get(ctx, client.ObjectKeyFromObject(s.fs), service)
-	switch {
-	case apierrors.IsNotFound(err):
-		return "", nil
-	case err != nil:
-		return "", fmt.Errorf("get Service %s: %w", s.fs.Name, err)
-	case !metav1.IsControlledBy(service, s.fs):
-		return "", nil
+// splitOf is a split with all revisions that have pods.
+func splitOf(o *plan.Observation, split plan.Split) traffic.Split {
+	live := slices.Sorted(maps.Keys(o.Revisions))
+	for _, hash := range []string{split.Main, split.Other} {
+		if hash != "" && !slices.Contains(live, hash) {
+			live = append(live, hash)
+		}
 	}
-	return service.Spec.Selector[v1alpha1.LabelRevision], nil
+	return traffic.Split{Main: split.Main, Other: split.Other, Percent: split.Percent, Live: live}
+}
+
+// observeLedger reads what was decided about revisions before, also about an earlier resource of this name.
+func (r *Reconciler) observeLedger(ctx context.Context, s *scope) error {
+	var err error
+	if s.ledger, err = r.readLedger(ctx, s.fs); err != nil {
+		return err
+	}
+	o := &s.observation
+	o.Quarantined = map[string]plan.Rejection{}
+	for _, e := range s.ledger.Entries {
+		forgiven := o.State.Command.Forgiven() == e.Hash && !e.At.After(o.State.Command.At)
+		if e.Outcome == ledger.Quarantined && !forgiven {
+			o.Quarantined[e.Hash] = plan.Rejection{Hash: e.Hash, Image: e.Image, Reason: e.Reason, Message: e.Message, At: e.At, Quarantined: true}
+		}
+	}
+	if p := s.ledger.Promoted; p != nil {
+		o.Remembered = plan.Part{Hash: p.Hash, Image: p.Image}
+	}
+	return nil
 }

@@ -19,6 +19,7 @@ func TestInstall(t *testing.T) {
 
 	hash := fs.Status.Stable.Hash
 	want := []string{
+		"ConfigMap fleet-ledger-rating of nobody",
 		"ConfigMap rating-" + hash + " of rating", "ControllerRevision rating-" + hash + " of rating", "Deployment rating-" + hash + " of rating",
 		"PodDisruptionBudget rating of rating", "Service rating of rating", "Service rating-all of rating", "Service rating-canary of rating", "ServiceAccount rating of rating",
 	}
@@ -29,7 +30,7 @@ func TestInstall(t *testing.T) {
 		t.Errorf("the Service object selects %s, want rating:v1", got)
 	}
 	st := fs.Status
-	if st.Ready != "2/2" || st.Replicas != 2 || st.Selector != "fleet.movieexample.com/service=rating" || st.Traffic.Through != "Service object" || st.Traffic.Revision != hash {
+	if st.Ready != "2/2" || st.Replicas != 2 || st.Selector != "fleet.movieexample.com/service=rating" || st.Traffic.Through != "the Service object" || st.Traffic.Revision != hash {
 		t.Errorf("status = %+v, want 2/2 ready, 2 replicas, a selector, traffic through the Service object", st)
 	}
 	s.wantCondition(fs, v1alpha1.ConditionReady, "True Serving: 2 of 2 pods of "+hash+" (rating:v1) ready")
@@ -89,7 +90,7 @@ func TestUpdate(t *testing.T) {
 	for _, e := range s.told("") {
 		reasons = append(reasons, strings.Join(strings.Fields(e)[:2], " "))
 	}
-	if want := []string{"Normal RolloutStarted", "Normal Promoted", "Normal TrafficSwitched", "Normal Drained"}; !slices.Equal(reasons, want) {
+	if want := []string{"Normal RolloutStarted", "Normal Promoted", "Normal TrafficMoved", "Normal Baked", "Normal Drained"}; !slices.Equal(reasons, want) {
 		t.Errorf("events = %q, want %q", reasons, want)
 	}
 	s.wantQuiet("updated")
@@ -169,20 +170,36 @@ func TestCrashLoopIsTakenBack(t *testing.T) {
 	})
 }
 
-func TestRevertClearsTheRejection(t *testing.T) {
+func TestQuarantineLastsUntilARetry(t *testing.T) {
 	s := newStage(t)
 	s.world.behaviors["rating:v2"] = crashes("boom")
 	s.install(v1)
 	s.serving("rating:v1")
 	s.change(v2)
-	s.phase("TakenBack")
+	quarantined := s.phase("TakenBack").Status.Rejected.Hash
 	s.change(v1)
 	if fs := s.serving("rating:v1"); fs.Status.Rejected != nil {
 		t.Errorf("rejected = %+v after the spec returned to stable, want nothing", fs.Status.Rejected)
 	}
 	delete(s.world.behaviors, "rating:v2") // what was missing is there now
 	s.change(v2)
-	s.serving("rating:v2")
+	fs := s.phase("TakenBack")
+	s.wantCondition(fs, v1alpha1.ConditionStalled, "True TakenBack", "boom", "retry@")
+	s.restart = true // the quarantine is in the ledger
+	s.command("retry@" + quarantined + "@1")
+	if fs := s.serving("rating:v2"); !strings.Contains(fs.Status.LastCommand.Outcome, "tried anew") {
+		t.Errorf("lastCommand = %+v, want its outcome", fs.Status.LastCommand)
+	}
+}
+
+// command annotates the service.
+func (s *stage) command(text string) {
+	s.t.Helper()
+	fs := s.get()
+	fs.Annotations = map[string]string{v1alpha1.AnnotationCommand: text}
+	if err := s.c.Update(s.t.Context(), fs); err != nil {
+		s.t.Fatalf("command %s: %v", text, err)
+	}
 }
 
 func TestFirstRevisionThatCannotStart(t *testing.T) {

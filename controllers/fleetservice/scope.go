@@ -3,12 +3,16 @@ package fleetservice
 import (
 	"errors"
 	"sync"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"movieexample.com/fleet/api/v1alpha1"
+	"movieexample.com/fleet/controllers/fleetservice/evidence"
+	"movieexample.com/fleet/controllers/fleetservice/ledger"
 	"movieexample.com/fleet/controllers/fleetservice/plan"
 	"movieexample.com/fleet/controllers/fleetservice/revision"
 	"movieexample.com/fleet/controllers/fleetservice/traffic"
@@ -26,12 +30,24 @@ type scope struct {
 	snapshots   map[string]*appsv1.ControllerRevision // observe: recorded revisions by hash
 	deployments map[string]*appsv1.Deployment         // observe: Deployments by revision hash
 	jobs        map[string]*batchv1.Job               // observe: migration Jobs by revision hash
+	pods        []corev1.Pod                          // observe: of all revisions
+	providers   []traffic.Provider                    // observe: what moves this service's requests
+	ledger      ledger.Ledger                         // observe: verdicts that outlive the resource
 	observation plan.Observation                      // observe
+
+	book         *book              // watch: the evidence of the rollout; nil while there is none
+	judgement    evidence.Judgement // watch: what it proves
+	unmeasurable string             // watch: which objective cannot be measured; empty when all can
 
 	plan plan.Plan // Next
 
 	actErr error // act: the first action that failed; those after it were not tried
-	routed bool  // act: traffic was written in this reconcile and is to be verified in the next
+	routed bool  // act: requests were moved in this reconcile, which is to be verified in the next
+}
+
+// target is the service as traffic providers know it.
+func (s *scope) target() traffic.Target {
+	return traffic.Target{Service: s.fs, Consul: s.report.Consul}
 }
 
 // bindsConsul is true where callers follow Consul, whether or not its Secret can be read now.
@@ -51,6 +67,10 @@ type memory struct {
 	mu sync.Mutex
 	// agents are the Consul agents last used for a service: when a namespace is deleted the Secret may go first.
 	agents map[types.UID]bindings.Consul
+	// books are the evidence of rollouts; what of it is not saved is counted again.
+	books map[types.UID]*book
+	// reported is when status was written last.
+	reported map[types.UID]time.Time
 	// verdicts are the API server's answers to dry runs of a revision's Deployment.
 	verdicts map[verdictKey]string
 }
@@ -61,7 +81,10 @@ type verdictKey struct {
 }
 
 func newMemory() *memory {
-	return &memory{agents: map[types.UID]bindings.Consul{}, verdicts: map[verdictKey]string{}}
+	return &memory{
+		agents: map[types.UID]bindings.Consul{}, books: map[types.UID]*book{}, reported: map[types.UID]time.Time{},
+		verdicts: map[verdictKey]string{},
+	}
 }
 
 func (m *memory) setAgent(uid types.UID, agent bindings.Consul) {
@@ -75,6 +98,35 @@ func (m *memory) agent(uid types.UID) (bindings.Consul, bool) {
 	defer m.mu.Unlock()
 	agent, ok := m.agents[uid]
 	return agent, ok
+}
+
+func (m *memory) book(uid types.UID) *book {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.books[uid]
+}
+
+// setBook keeps a service's evidence; nil drops it.
+func (m *memory) setBook(uid types.UID, b *book) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.books[uid] = b
+	if b == nil {
+		delete(m.books, uid)
+	}
+}
+
+// due is true when numbers in status are old enough to be written anew.
+func (m *memory) due(uid types.UID, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return now.Sub(m.reported[uid]) >= numbersEvery
+}
+
+func (m *memory) wrote(uid types.UID, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.reported[uid] = now
 }
 
 func (m *memory) verdict(uid types.UID, hash string) (string, bool) {
@@ -94,6 +146,8 @@ func (m *memory) forget(uid types.UID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.agents, uid)
+	delete(m.books, uid)
+	delete(m.reported, uid)
 	for k := range m.verdicts {
 		if k.service == uid {
 			delete(m.verdicts, k)

@@ -24,6 +24,9 @@ const defaultHistory = 10
 func (r *Reconciler) sweep(ctx context.Context, s *scope, _ plan.Action) error {
 	state := s.observation.State
 	live := map[string]bool{state.Stable.Hash: true, state.Canary.Hash: true, state.Previous.Hash: true}
+	for _, p := range state.Leaving {
+		live[p.Hash] = true
+	}
 	var gone []client.Object
 	for hash, d := range s.deployments {
 		if !live[hash] {

@@ -12,11 +12,11 @@ func condemning(o Observation, canary, stable Revision) (signals.Fact, bool) {
 	if f, bad := fatal(canary, stable); bad {
 		return f, true
 	}
-	if !overdue(o) || canary.Ready >= o.Replicas {
+	if !overdue(o) || canary.Ready >= canaryPods(o) {
 		return signals.Fact{}, false
 	}
 	for _, f := range releaseFacts(canary) {
-		if !shows(stable, f.Reason) && !o.Now.Before(f.Since.Add(o.StartDeadline)) {
+		if !shows(stable, f.Reason) && !o.Now.Before(f.Since.Add(o.Policy.StartDeadline)) {
 			return f, true
 		}
 	}
@@ -73,17 +73,27 @@ func showsRelease(r Revision) bool {
 	return false
 }
 
-// deadline is when the revision on trial must have started. It counts from its Deployment, so that the time spent on
-// migrations does not matter.
+// deadStable is true when the stable revision serves nothing by its own fault and the canary could.
+func deadStable(o Observation) bool {
+	stable, canary := o.Revisions[o.State.Stable.Hash], o.Revisions[o.State.Canary.Hash]
+	return o.State.Stable.Hash != "" && o.State.Canary.Hash != "" && o.Replicas > 0 && stable.Ready == 0 && showsRelease(stable) &&
+		canary.Ready > 0 && len(releaseFacts(canary)) == 0
+}
+
+// deadline is when the pods of the revision on trial must be ready. It counts from its Deployment, so that the time
+// spent on migrations does not matter, and anew from each share, which takes more pods.
 func deadline(o Observation) time.Time {
 	since := o.State.Canary.Since
-	switch created := o.Revisions[o.State.Canary.Hash].Created; {
-	case created.IsZero():
-		since = o.Now
-	case created.After(since):
-		since = created
+	created := o.Revisions[o.State.Canary.Hash].Created
+	if created.IsZero() {
+		return o.Now.Add(o.Policy.StartDeadline)
 	}
-	return since.Add(o.StartDeadline)
+	for _, t := range []time.Time{created, o.State.Traffic.Since} {
+		if t.After(since) {
+			since = t
+		}
+	}
+	return since.Add(o.Policy.StartDeadline)
 }
 
 func overdue(o Observation) bool { return !o.Now.Before(deadline(o)) }

@@ -12,23 +12,24 @@ func outlook(o Observation) Outlook {
 	v := state(o)
 	serving := o.Revisions[o.State.Stable.Hash]
 	v.Available = o.State.Stable.Hash != "" && (serving.Ready > 0 || o.Replicas == 0)
-	v.Progressing = o.State.Canary.Hash != "" || o.State.Previous.Hash != ""
+	v.Progressing = o.State.Canary.Hash != "" || (o.State.Previous.Hash != "" && !v.Baking)
 	return v
 }
 
 func state(o Observation) Outlook {
 	s := o.State
+	r, no := rejected(o, o.Desired.Hash)
 	switch {
 	case s.Stable.Hash == "" && s.Canary.Hash == "":
 		return pending(o)
 	case s.Stable.Hash == "":
 		return starting(o)
-	case s.Previous.Hash != "":
-		return draining(o)
 	case s.Canary.Hash != "":
 		return updating(o)
-	case o.Desired.Hash == s.Rejected.Hash && o.Desired.Hash != s.Stable.Hash:
-		return takenBack(o)
+	case s.Previous.Hash != "":
+		return bakingOutlook(o)
+	case no && o.Desired.Hash != s.Stable.Hash:
+		return takenBack(o, r)
 	case o.Desired.Hash != s.Stable.Hash:
 		return pending(o)
 	}
@@ -36,8 +37,16 @@ func state(o Observation) Outlook {
 }
 
 func pending(o Observation) Outlook {
-	if o.Blocked != "" {
+	r, no := rejected(o, o.Desired.Hash)
+	switch {
+	case no && o.State.Stable.Hash == "" && o.Remembered.Hash == "":
+		return takenBack(o, r)
+	case o.Policy.Paused:
+		return Outlook{Phase: "Paused", Reason: v1alpha1.ReasonPaused, Message: fmt.Sprintf("revision %s (%s) waits: rollout.paused is set", o.Desired.Hash, o.Desired.Image)}
+	case o.Blocked != "":
 		return Outlook{Phase: "Pending", Reason: v1alpha1.ReasonBindingsMissing, Message: o.Blocked}
+	case len(o.State.Leaving) > 0 && o.State.Stable.Hash != "":
+		return Outlook{Phase: "Pending", Reason: v1alpha1.ReasonDraining, Message: fmt.Sprintf("revision %s starts when %s has finished its requests", o.Desired.Hash, o.State.Leaving[0].Hash)}
 	}
 	return Outlook{Phase: "Pending", Reason: v1alpha1.ReasonStarting, Message: "revision " + o.Desired.Hash + " is about to start"}
 }
@@ -65,15 +74,58 @@ func updating(o Observation) Outlook {
 		v.Phase = "Migrating"
 		return v
 	}
-	v := Outlook{Phase: "Updating", Reason: v1alpha1.ReasonCandidateStarting, Message: progress(o, canary)}
+	phase := "Updating"
+	if o.State.Percent > 0 {
+		phase = "Canary"
+	}
 	if f, found := environmentFact(canary); found && o.Now.Sub(o.State.Canary.Since) > patience {
-		v.Reason = v1alpha1.ReasonHeld
-		v.Message = fmt.Sprintf("held, nobody is blamed: %s. %s", f.Message, meanwhile(o))
-	} else if len(releaseFacts(canary)) > 0 && overdue(o) {
-		v.Reason = v1alpha1.ReasonHeld
-		v.Message = fmt.Sprintf("held: %s, and so does the stable revision; something that both need is away", releaseFacts(canary)[0].Message)
+		return Outlook{Phase: phase, Reason: v1alpha1.ReasonHeld, Message: fmt.Sprintf("held, nobody is blamed: %s. %s", f.Message, meanwhile(o))}
+	}
+	if facts := releaseFacts(canary); len(facts) > 0 && overdue(o) {
+		return Outlook{Phase: phase, Reason: v1alpha1.ReasonHeld,
+			Message: fmt.Sprintf("held: %s, and so does the stable revision; something that both need is away", facts[0].Message)}
+	}
+	if o.State.Percent > 0 {
+		return onTrial(o, canary)
+	}
+	v := Outlook{Phase: phase, Reason: v1alpha1.ReasonCandidateStarting, Message: progress(o, canary)}
+	if o.Policy.Paused {
+		v.Phase, v.Reason, v.Message = "Paused", v1alpha1.ReasonPaused, v.Message+"; no requests are given to it: rollout.paused is set"
 	}
 	return v
+}
+
+// onTrial speaks of a canary that has a share of the requests.
+func onTrial(o Observation, canary Revision) Outlook {
+	s := o.State
+	has := fmt.Sprintf("revision %s (%s) has %d %% of the requests since %s", s.Canary.Hash, s.Canary.Image, s.Percent, clock(s.Traffic.Since))
+	if !standing(o) {
+		return switching(o, fmt.Sprintf("requests move %s", Wanted(o)))
+	}
+	v := Outlook{Phase: "Canary", Reason: v1alpha1.ReasonCanary, Message: fmt.Sprintf("%s; %s", has, o.Evidence.Message)}
+	switch e := o.Evidence; {
+	case o.Policy.Paused:
+		v.Phase, v.Reason = "Paused", v1alpha1.ReasonPaused
+		v.Message += "; it stays there: rollout.paused is set"
+	case canary.Ready < canaryPods(o):
+		v.Message += fmt.Sprintf("; %d of %d pods for its next share ready", canary.Ready, canaryPods(o))
+	case e.Reason == v1alpha1.ReasonBlind || e.Reason == v1alpha1.ReasonSuspicious || e.Reason == v1alpha1.ReasonOnePod:
+		v.Reason = e.Reason
+	case e.Waiting != "":
+		v.Reason, v.Message = v1alpha1.ReasonHeld, fmt.Sprintf("%s; held: %s", has, e.Waiting)
+	case undecided(o):
+		v.Phase, v.Reason = "Paused", v1alpha1.ReasonInconclusive
+		v.Message = fmt.Sprintf("%s; no verdict within %s: %s. It is still taken back if it is proven worse; to go on: kubectl annotate fleetservice NAME %s=skip@%s@TOKEN",
+			has, o.Policy.MaxStep, e.Message, v1alpha1.AnnotationCommand, s.Canary.Hash)
+	}
+	return v
+}
+
+func switching(o Observation, what string) Outlook {
+	if o.Traffic.Unreachable != "" {
+		return Outlook{Phase: "Updating", Reason: v1alpha1.ReasonDiscoveryUnavailable, Message: what + " when " + o.Traffic.Unreachable}
+	}
+	return Outlook{Phase: "Updating", Reason: v1alpha1.ReasonStepping, Message: what}
 }
 
 func migrating(o Observation) (Outlook, bool) {
@@ -88,11 +140,11 @@ func migrating(o Observation) (Outlook, bool) {
 
 // progress tells how far a revision is and until when it has time.
 func progress(o Observation, r Revision) string {
-	text := fmt.Sprintf("revision %s (%s): %d of %d pods ready", o.State.Canary.Hash, o.State.Canary.Image, r.Ready, o.Replicas)
+	text := fmt.Sprintf("revision %s (%s): %d of %d pods ready", o.State.Canary.Hash, o.State.Canary.Image, r.Ready, canaryPods(o))
 	if facts := releaseFacts(r); len(facts) > 0 {
 		text += "; " + facts[0].Message
 	}
-	if o.State.Stable.Hash == "" || o.Revisions[o.State.Canary.Hash].Created.IsZero() {
+	if o.State.Stable.Hash == "" || r.Created.IsZero() {
 		return text
 	}
 	return fmt.Sprintf("%s; taken back if not ready by %s. %s", text, clock(deadline(o)), meanwhile(o))
@@ -108,24 +160,38 @@ func meanwhile(o Observation) string {
 
 func clock(t time.Time) string { return t.UTC().Format(time.TimeOnly) + " UTC" }
 
-func draining(o Observation) Outlook {
+// bakingOutlook speaks of a revision that has all requests, while the one before stays warm.
+func bakingOutlook(o Observation) Outlook {
 	s := o.State
-	if o.Traffic.Unreachable != "" {
-		return Outlook{Phase: "Updating", Reason: v1alpha1.ReasonDiscoveryUnavailable,
-			Message: fmt.Sprintf("traffic stays at %s until %s", s.Previous.Hash, o.Traffic.Unreachable)}
+	if s.Asking.IsZero() && s.Traffic.Split != Wanted(o) {
+		return switching(o, fmt.Sprintf("requests move from %s to %s", s.Previous.Hash, s.Stable.Hash))
 	}
-	if s.Traffic.Hash != s.Stable.Hash {
-		return Outlook{Phase: "Updating", Reason: v1alpha1.ReasonSwitching, Message: fmt.Sprintf("traffic moves from %s to %s", s.Previous.Hash, s.Stable.Hash)}
+	v := serving(o)
+	v.Baking = true
+	if !v.Ready {
+		return v
 	}
-	return Outlook{Phase: "Draining", Reason: v1alpha1.ReasonDraining,
-		Message: fmt.Sprintf("%s serves; %s finishes its requests until %s", s.Stable.Hash, s.Previous.Hash, clock(s.Traffic.Since.Add(o.Drain)))}
+	if !s.Asking.IsZero() {
+		v.Phase, v.Reason = "Baking", v1alpha1.ReasonAsking
+		v.Message = fmt.Sprintf("%s is compared with %s, which has half of the requests since %s: %s", s.Stable.Hash, s.Previous.Hash, clock(s.Asking), o.Evidence.Message)
+		return v
+	}
+	v.Phase, v.Reason = "Baking", v1alpha1.ReasonBaking
+	v.Message = fmt.Sprintf("%s; %s stays warm until %s", v.Message, s.Previous.Hash, clock(bakeUntil(o)))
+	return v
 }
 
-func takenBack(o Observation) Outlook {
-	r := o.State.Rejected
+func takenBack(o Observation, r Rejection) Outlook {
+	serves := "No revision serves"
+	if o.State.Stable.Hash != "" {
+		serves = o.State.Stable.Hash + " serves"
+	}
+	again := "Change the spec to try another revision"
+	if r.Quarantined {
+		again += fmt.Sprintf(", or try this one again by kubectl annotate fleetservice NAME %s=retry@%s@TOKEN", v1alpha1.AnnotationCommand, r.Hash)
+	}
 	return Outlook{Phase: "TakenBack", Reason: v1alpha1.ReasonTakenBack, Stalled: true,
-		Message: fmt.Sprintf("revision %s (%s) was taken back: %s (%s). %s serves. Change the spec to try another revision",
-			r.Hash, r.Image, r.Message, r.Reason, o.State.Stable.Hash)}
+		Message: fmt.Sprintf("revision %s (%s) was taken back: %s (%s). %s. %s", r.Hash, r.Image, r.Message, r.Reason, serves, again)}
 }
 
 // serving speaks of the stable revision when nothing is on its way.
@@ -135,15 +201,22 @@ func serving(o Observation) Outlook {
 	if len(stable.Facts) > 0 {
 		pods += "; " + stable.Facts[0].Message
 	}
+	enough := stable.Ready >= o.Replicas && stable.Pods >= o.Replicas
+	if o.State.Previous.Hash == "" {
+		enough = stable.Ready == o.Replicas && stable.Pods == o.Replicas
+	}
 	switch {
-	case o.State.Traffic.Hash != o.State.Stable.Hash && o.Traffic.Unreachable != "":
+	case o.State.Traffic.Main != o.State.Stable.Hash && o.Traffic.Unreachable != "":
 		return Outlook{Phase: "Starting", Reason: v1alpha1.ReasonDiscoveryUnavailable, Message: o.Traffic.Unreachable}
-	case o.State.Traffic.Hash != o.State.Stable.Hash:
-		return Outlook{Phase: "Starting", Reason: v1alpha1.ReasonSwitching, Message: "traffic is sent to " + o.State.Stable.Hash}
+	case o.State.Traffic.Main != o.State.Stable.Hash:
+		return Outlook{Phase: "Starting", Reason: v1alpha1.ReasonSwitching, Message: "requests are sent to " + o.State.Stable.Hash}
 	case o.Replicas > 0 && stable.Ready == 0:
 		return Outlook{Phase: "Unavailable", Reason: v1alpha1.ReasonUnavailable, Message: pods}
-	case stable.Ready != o.Replicas || stable.Pods != o.Replicas:
+	case !enough:
 		return Outlook{Phase: "Scaling", Reason: v1alpha1.ReasonScaling, Message: pods}
+	}
+	for _, p := range o.State.Leaving {
+		pods += fmt.Sprintf("; %s finishes its requests", p.Hash)
 	}
 	return Outlook{Phase: "Serving", Reason: v1alpha1.ReasonServing, Ready: true, Message: pods}
 }

@@ -2,14 +2,16 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"time"
-
-	"movieexample.com/fleet/api/v1alpha1"
 )
 
-// settle is how long all pods of a revision must have been ready before it is trusted with traffic: a process that
-// starts, reports ready and dies at once must not be seen as good.
+// settle is how long all pods of a revision must have been ready before it is trusted with all requests unseen: a
+// process that starts, reports ready and dies at once must not be seen as good.
 const settle = 5 * time.Second
+
+// maxLeaving bounds the revisions that drain at once; a new canary waits until one has gone.
+const maxLeaving = 4
 
 // Next decides what to do. The same observation always gives the same plan.
 func Next(o Observation) Plan {
@@ -21,151 +23,98 @@ func Next(o Observation) Plan {
 
 // decide returns the change of state that the observation calls for, or nil.
 func decide(o Observation) *Decision {
-	s := o.State
-	switch {
-	case s.Stable.Hash != "" && s.Traffic.Hash != s.Stable.Hash && o.Traffic.Hash == s.Stable.Hash:
-		return verified(o)
-	case s.Previous.Hash != "":
-		if d := whileDraining(o); d != nil {
+	for _, consider := range []func(Observation) *Decision{verified, command, baking, drained, rollout} {
+		if d := consider(o); d != nil {
 			return d
 		}
 	}
-	if s.Stable.Hash != "" && o.Desired.Hash == s.Stable.Hash {
-		return atRest(o)
-	}
-	switch {
-	case o.Desired.Hash == "": // a spec that is refused decides nothing
-		return nil
-	case s.Canary.Hash != o.Desired.Hash:
-		return begin(o)
-	}
-	return judge(o)
+	return nil
 }
 
-// verified notes that every provider now sends callers to stable: from here on the old revision drains.
+// verified notes that every provider now sends requests where they are wanted: from here on a step lasts, and those
+// that leave are quiet.
 func verified(o Observation) *Decision {
-	s := o.State
-	s.Traffic = Position{Hash: s.Stable.Hash, Since: o.Now}
-	return &Decision{State: s, Verb: Verified, Reason: "all callers are sent to " + s.Stable.Hash}
+	s, wanted := o.State, Wanted(o)
+	if wanted.Main == "" || !o.Traffic.Follows || !inPlace(o) {
+		return nil
+	}
+	noisy := func(p Part) bool { return p.Quiet.IsZero() }
+	if s.Traffic.Split == wanted && !slices.ContainsFunc(s.Leaving, noisy) {
+		return nil
+	}
+	if s.Traffic.Split != wanted {
+		s.Traffic = Position{Split: wanted, Since: o.Now}
+	}
+	s.Leaving = slices.Clone(s.Leaving)
+	for i, p := range s.Leaving {
+		if noisy(p) {
+			s.Leaving[i].Quiet = o.Now
+		}
+	}
+	return &Decision{State: s, Verb: Verified, Reason: "requests go " + wanted.String()}
 }
 
-// whileDraining ends the drain, or returns to the old revision while it is still warm when the new one proves dead.
-func whileDraining(o Observation) *Decision {
-	s := o.State
-	stable, previous := o.Revisions[s.Stable.Hash], o.Revisions[s.Previous.Hash]
-	if fact, bad := fatal(stable, previous); bad && previous.Ready > 0 && stable.Ready < o.Replicas {
-		s.Rejected = Rejection{Hash: s.Stable.Hash, Image: s.Stable.Image, Reason: fact.Reason, Message: fact.Message, At: o.Now}
-		s.Stable, s.Previous, s.Canary = s.Previous, Part{}, Part{}
-		s.Stable.Since = o.Now
-		return &Decision{State: s, Verb: Return, Reason: fact.Message + "; the old revision still runs and takes the traffic again"}
-	}
-	if s.Traffic.Hash == s.Stable.Hash && o.Now.Sub(s.Traffic.Since) >= o.Drain {
-		s.Previous = Part{}
-		return &Decision{State: s, Verb: Drained, Reason: fmt.Sprintf("no caller was sent to %s for %s", o.State.Previous.Hash, o.Drain)}
-	}
-	return nil
+// inPlace is true when the pods that make a share are there, where shares are made by pods.
+func inPlace(o Observation) bool {
+	return !o.Policy.Coarse || o.State.Percent == 0 || o.Revisions[o.State.Canary.Hash].Ready >= canaryPods(o)
 }
 
-// atRest tidies up when the spec asks for what is stable already.
-func atRest(o Observation) *Decision {
-	s := o.State
+// String says where requests go.
+func (s Split) String() string {
 	switch {
-	case s.Canary.Hash != "":
-		s.Canary = Part{}
-		return &Decision{State: s, Verb: Abandon, Reason: "the spec asks for the stable revision again"}
-	case s.Rejected.Hash != "":
-		s.Rejected = Rejection{}
-		return &Decision{State: s, Verb: Retry, Reason: "the spec returned to the stable revision, so the one taken back may be tried anew"}
+	case s.Main == "":
+		return "nowhere"
+	case s.Other == "":
+		return "to " + s.Main
+	}
+	return fmt.Sprintf("to %s, %d %% of them to %s", s.Main, s.Percent, s.Other)
+}
+
+// drained ends revisions whose last requests have had their time.
+func drained(o Observation) *Decision {
+	s := o.State
+	for i, p := range s.Leaving {
+		if !p.Quiet.IsZero() && o.Now.Sub(p.Quiet) >= o.Policy.Drain {
+			s.Leaving = slices.Delete(slices.Clone(s.Leaving), i, i+1)
+			return &Decision{State: s, Verb: Drained, Reason: fmt.Sprintf("no request was sent to %s for %s", p.Hash, o.Policy.Drain)}
+		}
 	}
 	return nil
 }
 
-// begin puts the desired revision on trial, unless it was taken back or cannot be started.
-func begin(o Observation) *Decision {
-	s := o.State
-	if o.Blocked != "" {
-		return nil
+// leave lets a revision finish its requests. One that was never given any goes at once.
+func leave(s State, now time.Time, p Part) State {
+	if p.Hash == "" || !served(s, p.Hash) {
+		return s
 	}
-	if o.Desired.Hash == s.Rejected.Hash {
-		return dropCanary(s, "the spec asks for a revision that was taken back")
-	}
-	verb, reason := Begin, "the spec asks for image "+o.Desired.Image
-	if s.Canary.Hash != "" {
-		verb, reason = Replace, fmt.Sprintf("the spec changed while %s was on trial", s.Canary.Hash)
-	}
-	if s.Previous.Hash == o.Desired.Hash {
-		s.Previous = Part{}
-	}
-	s.Canary = o.Desired
-	s.Canary.Since = o.Now
-	return &Decision{State: s, Verb: verb, Reason: reason}
+	p.Since, p.Quiet = now, time.Time{}
+	s.Leaving = append(slices.Clone(s.Leaving), p)
+	return s
 }
 
-func dropCanary(s State, reason string) *Decision {
-	if s.Canary.Hash == "" {
-		return nil
-	}
-	s.Canary = Part{}
-	return &Decision{State: s, Verb: Abandon, Reason: reason}
+// served is true when requests were, or may be, sent to a revision.
+func served(s State, hash string) bool {
+	return s.Traffic.Main == hash || s.Traffic.Other == hash || hash == s.Stable.Hash || hash == s.Previous.Hash ||
+		(hash == s.Canary.Hash && s.Percent > 0)
 }
 
-// judge promotes the revision on trial, takes it back, or keeps looking.
-func judge(o Observation) *Decision {
-	s := o.State
-	canary, stable := o.Revisions[s.Canary.Hash], o.Revisions[s.Stable.Hash]
-	if o.Migration.Phase == MigrationFailed && s.Stable.Hash != "" {
-		return takeBack(o, v1alpha1.ReasonMigrationFailed, o.Migration.Message)
-	}
-	if !migrated(o) {
-		return nil
-	}
-	if fact, bad := condemning(o, canary, stable); bad && s.Stable.Hash != "" {
-		return takeBack(o, fact.Reason, fact.Message)
-	}
-	if settled(o, canary) && s.Previous.Hash == "" {
-		return promote(o, canary)
-	}
-	return nil
-}
-
-func takeBack(o Observation, reason, message string) *Decision {
-	s := o.State
-	s.Rejected = Rejection{Hash: s.Canary.Hash, Image: s.Canary.Image, Reason: reason, Message: message, At: o.Now}
-	s.Canary = Part{}
-	return &Decision{State: s, Verb: TakeBack, Reason: message}
-}
-
-func promote(o Observation, canary Revision) *Decision {
-	s := o.State
-	s.Previous = s.Stable
-	s.Previous.Since = o.Now
-	if s.Stable.Hash == "" {
-		s.Previous = Part{}
-	}
-	s.Stable, s.Canary, s.Rejected = s.Canary, Part{}, Rejection{}
-	s.Stable.Since = o.Now
-	return &Decision{State: s, Verb: Promote, Reason: fmt.Sprintf("%d of %d pods ready for %s", canary.Ready, o.Replicas, settle)}
-}
-
-// settled is true when every pod is ready, stayed so for a while, and nothing speaks against them.
-func settled(o Observation, r Revision) bool {
-	if o.Replicas == 0 {
-		return true
-	}
-	return r.Ready >= o.Replicas && len(releaseFacts(r)) == 0 && o.Now.Sub(r.ReadySince) >= settle
+// arrive takes a revision back from those that leave.
+func arrive(s State, hash string) State {
+	s.Leaving = slices.DeleteFunc(slices.Clone(s.Leaving), func(p Part) bool { return p.Hash == hash })
+	return s
 }
 
 // actions are what must be so in the present state, in order.
 func actions(o Observation) []Action {
 	s := o.State
-	list := []Action{{Kind: Share, Hash: s.Stable.Hash, Canary: s.Canary.Hash}}
+	list := []Action{{Kind: Share}, {Kind: Remember}}
 	for _, p := range []Part{s.Stable, s.Previous} {
 		if p.Hash != "" {
-			list = append(list, Action{Kind: Run, Hash: p.Hash})
+			list = append(list, Action{Kind: Run, Hash: p.Hash, Pods: keptPods(o, p.Hash)})
 		}
 	}
 	if s.Stable.Hash != "" && routable(o) {
-		list = append(list, Action{Kind: Route, Hash: s.Stable.Hash, Canary: s.Canary.Hash})
+		list = append(list, Action{Kind: Route, Split: Wanted(o)})
 	}
 	if s.Canary.Hash != "" {
 		list = append(list, Action{Kind: Record, Hash: s.Canary.Hash})
@@ -173,7 +122,7 @@ func actions(o Observation) []Action {
 			list = append(list, Action{Kind: Migrate, Hash: s.Canary.Hash})
 		}
 		if migrated(o) {
-			list = append(list, Action{Kind: Run, Hash: s.Canary.Hash})
+			list = append(list, Action{Kind: Run, Hash: s.Canary.Hash, Pods: canaryPods(o)})
 		}
 	}
 	return append(list, Action{Kind: Sweep})
@@ -182,10 +131,11 @@ func actions(o Observation) []Action {
 // routable holds traffic where it is while stable has no ready pod and another revision does: a revision without
 // endpoints is given no traffic. With no other revision there is nowhere else to go.
 func routable(o Observation) bool {
-	if o.Replicas == 0 || o.Revisions[o.State.Stable.Hash].Ready > 0 {
+	s := o.State
+	if o.Replicas == 0 || o.Revisions[s.Stable.Hash].Ready > 0 {
 		return true
 	}
-	return o.State.Previous.Hash == "" && o.State.Traffic.Hash == o.State.Stable.Hash
+	return s.Previous.Hash == "" && s.Traffic.Main == s.Stable.Hash
 }
 
 func migrated(o Observation) bool {
@@ -195,26 +145,38 @@ func migrated(o Observation) bool {
 // recheck looks again when a time that matters is reached, since no event comes then.
 func recheck(o Observation) time.Duration {
 	s := o.State
-	next := time.Duration(0)
+	soonest := time.Duration(0)
 	at := func(t time.Time) {
-		if d := t.Sub(o.Now); d > 0 && (next == 0 || d < next) {
-			next = d
+		if d := t.Sub(o.Now); d > 0 && (soonest == 0 || d < soonest) {
+			soonest = d
 		}
 	}
 	if s.Canary.Hash != "" {
 		at(deadline(o))
 		for _, f := range releaseFacts(o.Revisions[s.Canary.Hash]) {
-			at(f.Since.Add(o.StartDeadline))
+			at(f.Since.Add(o.Policy.StartDeadline))
 		}
-		if r := o.Revisions[s.Canary.Hash]; r.Ready >= o.Replicas {
-			at(r.ReadySince.Add(settle))
+		at(o.Revisions[s.Canary.Hash].ReadySince.Add(settle))
+	}
+	for _, p := range s.Leaving {
+		if !p.Quiet.IsZero() {
+			at(p.Quiet.Add(o.Policy.Drain))
 		}
 	}
-	if s.Previous.Hash != "" && s.Traffic.Hash == s.Stable.Hash {
-		at(s.Traffic.Since.Add(o.Drain))
+	if s.Previous.Hash != "" {
+		at(bakeUntil(o))
 	}
-	if s.Stable.Hash != "" && o.Traffic.Hash != s.Stable.Hash {
+	if Watching(o) {
+		at(o.Now.Add(o.Policy.Interval))
+	}
+	if s.Stable.Hash != "" && s.Traffic.Split != Wanted(o) {
 		at(o.Now.Add(2 * time.Second))
 	}
-	return next
+	return soonest
+}
+
+// Watching is true while counters are to be read: a canary has a share, or a promoted revision bakes.
+func Watching(o Observation) bool {
+	s := o.State
+	return s.Stable.Hash != "" && ((s.Canary.Hash != "" && s.Percent > 0) || s.Previous.Hash != "")
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"time"
 
+	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice/signals"
 )
 
@@ -13,12 +14,22 @@ type State struct {
 	Stable Part
 	// Canary is the revision on trial, or the first one while it starts.
 	Canary Part
-	// Previous is the revision that Stable replaced, while it drains.
+	// Percent is the canary's share of requests.
+	Percent int32
+	// Granted is the share up to which a command lets the canary go without evidence.
+	Granted int32
+	// Previous is the revision that Stable replaced, while the bake lasts.
 	Previous Part
+	// Asking is since when half of the requests go to Previous again because of a suspicion; zero while they do not.
+	Asking time.Time
+	// Leaving are revisions without requests that finish those they had.
+	Leaving []Part
 	// Rejected is the revision taken back last.
 	Rejected Rejection
-	// Traffic is where traffic was last verified to go.
+	// Traffic is where requests were last verified to go.
 	Traffic Position
+	// Command is the last command that was taken up.
+	Command Command
 }
 
 // Part is the part that a revision plays since a time.
@@ -26,49 +37,98 @@ type Part struct {
 	Hash  string
 	Image string
 	Since time.Time
+	// Trial is when its trial began; its evidence goes on until the end of its bake.
+	Trial time.Time
+	// Quiet is, of a leaving revision, since when no requests are sent to it; zero while some may be.
+	Quiet time.Time
 }
 
 // Rejection is a revision that was taken back, and why.
 type Rejection struct {
 	Hash, Image, Reason, Message string
 	At                           time.Time
+	// Quarantined is true where the same revision is not tried again without a command.
+	Quarantined bool
 }
 
-// Position is where traffic goes since a time.
+// Split is where requests go: all to Main but for Percent of them, which go to Other.
+type Split struct {
+	Main, Other string
+	Percent     int32
+}
+
+// Position is where requests go since a time.
 type Position struct {
-	Hash  string
+	Split
+
 	Since time.Time
+}
+
+// Command is something that a person asked of one revision.
+type Command struct {
+	// Text is verb@revision@token as it was written.
+	Text string
+	// Outcome says what was done, or why nothing was.
+	Outcome string
+	At      time.Time
+}
+
+// Policy is how the user wants changes to reach users.
+type Policy struct {
+	// Steps are the shares before 100, in percent, rising.
+	Steps []int32
+	// StartDeadline is how long pods may take until they are ready.
+	StartDeadline time.Duration
+	// MinStep and MaxStep bound the time of a step.
+	MinStep, MaxStep time.Duration
+	OnInconclusive   v1alpha1.InconclusivePolicy
+	OnNoTraffic      v1alpha1.NoTrafficPolicy
+	// Bake is how long the old revision stays warm.
+	Bake time.Duration
+	// Drain is how long a revision stays after the last request was sent to it.
+	Drain time.Duration
+	// Interval is the time between two readings of the counters.
+	Interval time.Duration
+	Paused   bool
+	// Coarse is true where requests are split by the numbers of pods.
+	Coarse bool
 }
 
 // Observation is everything that the planner looks at.
 type Observation struct {
-	Now   time.Time
-	State State
+	Now    time.Time
+	State  State
+	Policy Policy
 	// Desired is the revision that the spec asks for.
 	Desired Part
 	// Replicas is how many pods the spec asks for.
 	Replicas int32
-	// StartDeadline is how long a revision may take until all its pods are ready.
-	StartDeadline time.Duration
-	// Drain is how long the old revision stays after traffic has left it.
-	Drain time.Duration
 	// Revisions are the live revisions by hash.
 	Revisions map[string]Revision
 	// Migration is the state of the migration for the revision on trial, or the desired one before it is.
 	Migration Migration
 	// Blocked says why no new revision may be started, such as a missing Secret; empty when one may.
 	Blocked string
-	// Traffic is where the providers send callers now.
+	// Traffic is what the providers answered.
 	Traffic Traffic
+	// Evidence is what the counters and checks say.
+	Evidence Evidence
+	// Quarantined are the revisions that are not tried again, by hash.
+	Quarantined map[string]Rejection
+	// Remembered is the revision promoted last of an earlier resource of this name.
+	Remembered Part
+	// Command is what the annotation says; empty where there is none.
+	Command string
 }
 
 // Revision is what a live revision shows.
 type Revision struct {
 	// Created is when its Deployment was made; zero while there is none.
 	Created time.Time
-	// Pods is how many pods exist, Ready how many of them are ready, and ReadySince when the last of them became so.
-	Pods, Ready int32
-	ReadySince  time.Time
+	// Wanted is how many pods its Deployment asks for, Pods how many exist, Ready how many of them are ready, and
+	// ReadySince when the last of them became so.
+	Wanted, Pods, Ready int32
+	ReadySince          time.Time
 	// Facts are what keeps it from working.
 	Facts []signals.Fact
 	// RaisedRequests is true when its pods ask for more than stable's: then a lack of room is its own fault.
@@ -95,11 +155,41 @@ const (
 
 // Traffic is what the traffic providers answered.
 type Traffic struct {
-	// Hash is the revision that every provider sends callers to; empty when they differ or none does.
-	Hash string
+	// Follows is true when all of them send requests as Wanted says.
+	Follows bool
 	// Unreachable says which provider does not answer and why; empty when all do.
 	Unreachable string
 }
+
+// Evidence is what the counters and checks say about the canary, or about the stable revision during its bake.
+type Evidence struct {
+	// Verdict is what is proven.
+	Verdict Verdict
+	// Reason is the condition reason behind it, such as Worse, Blind or OnePod.
+	Reason string
+	// Message is a sentence with the numbers.
+	Message string
+	// Requests are the service's requests since the step began.
+	Requests int64
+	// Starved says that callers cannot bring the canary its share; empty when they can.
+	Starved string
+	// Failed says which check said no, Waiting which one asks to wait or cannot be asked; empty when none does.
+	Failed, Waiting string
+	// Suspicion says what changed during the bake; empty when nothing did.
+	Suspicion string
+	// Clear is true while little speaks against the revision.
+	Clear bool
+}
+
+// Verdict is what evidence proves.
+type Verdict string
+
+// The verdicts. Unproven is none.
+const (
+	Unproven Verdict = ""
+	Harmless Verdict = "Harmless"
+	Worse    Verdict = "Worse"
+)
 
 // Decision is a change of State with its reason. It is written before anything is done because of it.
 type Decision struct {
@@ -119,12 +209,19 @@ const (
 	Begin    Verb = "begin"
 	Replace  Verb = "replace"
 	Abandon  Verb = "abandon"
+	Advance  Verb = "step"
 	Promote  Verb = "promote"
 	Verified Verb = "verified"
 	TakeBack Verb = "take back"
+	Ask      Verb = "ask"
+	Answer   Verb = "answer"
 	Return   Verb = "return"
+	Revert   Verb = "revert"
+	Baked    Verb = "baked"
 	Drained  Verb = "drained"
 	Retry    Verb = "retry"
+	Obey     Verb = "obey"
+	Refuse   Verb = "refuse"
 )
 
 // Action is something to bring about. Actions are carried out in order; each does nothing when it is done already,
@@ -133,8 +230,10 @@ type Action struct {
 	Kind ActionKind
 	// Hash is the revision it concerns.
 	Hash string
-	// Canary is the revision on trial, where traffic is concerned.
-	Canary string
+	// Pods is how many pods Run asks for.
+	Pods int32
+	// Split is where Route sends requests.
+	Split Split
 }
 
 // ActionKind names an action.
@@ -144,13 +243,15 @@ type ActionKind string
 const (
 	// Share applies what all revisions share: service account, headless Service object, disruption budget.
 	Share ActionKind = "share"
-	// Record stores the snapshot of the desired revision.
+	// Remember keeps the ledger: what was promoted, and what was quarantined.
+	Remember ActionKind = "remember"
+	// Record stores the snapshot of the revision on trial.
 	Record ActionKind = "record"
 	// Migrate runs the migration Job of the desired revision.
 	Migrate ActionKind = "migrate"
 	// Run applies the Deployment of a revision.
 	Run ActionKind = "run"
-	// Route sends all traffic to a revision, through Consul first and then the Service object, and verifies it.
+	// Route moves requests, through each provider.
 	Route ActionKind = "route"
 	// Sweep removes every revision that plays no part, and old snapshots.
 	Sweep ActionKind = "sweep"
@@ -178,6 +279,6 @@ type Outlook struct {
 	Ready, Stalled bool
 	// Available is true while the serving revision has ready pods.
 	Available bool
-	// Progressing is true while a revision is on its way.
-	Progressing bool
+	// Progressing is true while a revision is on its way; Baking while the one before stays warm.
+	Progressing, Baking bool
 }

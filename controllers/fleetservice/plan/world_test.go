@@ -2,10 +2,12 @@ package plan_test
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice/plan"
 	"movieexample.com/fleet/controllers/fleetservice/signals"
 )
@@ -13,26 +15,39 @@ import (
 // epoch is when every narration starts.
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// digits are what differs between two messages that say the same.
+var digits = regexp.MustCompile(`E = [0-9.^]+ of [0-9]+|[0-9]+ of [0-9]+ bad( against [0-9]+ of [0-9]+)?`)
+
 // world is a cluster in which one service lives: it carries out the planner's actions and lets pods behave as told.
 type world struct {
 	now       time.Time
 	state     plan.State
 	desired   plan.Part
 	replicas  int32
-	deadline  time.Duration
-	drain     time.Duration
+	policy    plan.Policy
 	blocked   string
 	away      string // why the traffic provider does not answer
-	traffic   string
+	blind     string // why nothing can be counted
+	split     plan.Split
+	rate      float64            // requests a second
+	fails     map[string]float64 // share of bad answers by revision
+	counted   *counted
+	ledger    map[string]plan.Rejection
+	promoted  plan.Part
+	command   string
+	waiting   string               // which check asks to wait
+	failed    string               // which check says no
+	pods      map[string]int32     // what Deployments ask for
 	running   map[string]time.Time // Deployments by hash: when they were made
 	behave    map[string]behaviour
 	migration *migration // of the desired revision, where the service migrates
+	acted     bool       // the last step carried actions out
 	story     []string
 	said      string
 }
 
 // behaviour tells what the pods of a revision show at an age.
-type behaviour func(w *world, age time.Duration) plan.Revision
+type behaviour func(w *world, pods int32, age time.Duration) plan.Revision
 
 // migration runs for a while and then ends.
 type migration struct {
@@ -42,7 +57,15 @@ type migration struct {
 }
 
 func newWorld() *world {
-	return &world{now: epoch, replicas: 2, deadline: time.Minute, drain: 10 * time.Second, running: map[string]time.Time{}, behave: map[string]behaviour{}}
+	return &world{
+		now: epoch, replicas: 2, rate: 100, running: map[string]time.Time{}, behave: map[string]behaviour{}, pods: map[string]int32{},
+		fails: map[string]float64{}, ledger: map[string]plan.Rejection{},
+		policy: plan.Policy{
+			Steps: []int32{1, 5, 20, 50}, StartDeadline: time.Minute, MinStep: 10 * time.Second, MaxStep: 10 * time.Minute,
+			Bake: time.Minute, Drain: 10 * time.Second, Interval: time.Second,
+			OnInconclusive: v1alpha1.InconclusivePause, OnNoTraffic: v1alpha1.NoTrafficProceed,
+		},
+	}
 }
 
 // ask changes the spec.
@@ -50,41 +73,46 @@ func (w *world) ask(hash string) { w.desired = plan.Part{Hash: hash, Image: "rat
 
 // readyAfter is a good revision.
 func readyAfter(d time.Duration) behaviour {
-	return func(w *world, age time.Duration) plan.Revision {
+	return func(w *world, pods int32, age time.Duration) plan.Revision {
 		if age < d {
-			return plan.Revision{Pods: w.replicas, Facts: []signals.Fact{{Blame: signals.Release, Reason: signals.NotReady, Since: w.now.Add(-age), Message: "pod x runs but its readiness probe does not pass"}}}
+			return plan.Revision{Pods: pods, Facts: []signals.Fact{{Blame: signals.Release, Reason: signals.NotReady, Since: w.now.Add(-age), Message: "pod x runs but its readiness probe does not pass"}}}
 		}
-		return plan.Revision{Pods: w.replicas, Ready: w.replicas, ReadySince: w.now.Add(-age + d)}
+		return plan.Revision{Pods: pods, Ready: pods, ReadySince: w.now.Add(-age + d)}
 	}
 }
 
 // showing is a revision that shows a fact from an age on and is ready before.
 func showing(from time.Duration, ready bool, f signals.Fact) behaviour {
-	return func(w *world, age time.Duration) plan.Revision {
+	return func(w *world, pods int32, age time.Duration) plan.Revision {
 		if age < from && ready {
-			return plan.Revision{Pods: w.replicas, Ready: w.replicas, ReadySince: w.now.Add(-age)}
+			return plan.Revision{Pods: pods, Ready: pods, ReadySince: w.now.Add(-age)}
 		}
 		if age < from {
-			return plan.Revision{Pods: w.replicas}
+			return plan.Revision{Pods: pods}
 		}
-		return plan.Revision{Pods: w.replicas, Facts: []signals.Fact{f}}
+		return plan.Revision{Pods: pods, Facts: []signals.Fact{f}}
 	}
 }
 
 func (w *world) observe() plan.Observation {
 	o := plan.Observation{
-		Now: w.now, State: w.state, Desired: w.desired, Replicas: w.replicas, StartDeadline: w.deadline, Drain: w.drain,
+		Now: w.now, State: w.state, Policy: w.policy, Desired: w.desired, Replicas: w.replicas,
 		Blocked: w.blocked, Revisions: map[string]plan.Revision{}, Migration: w.migrated(),
-		Traffic: plan.Traffic{Hash: w.traffic, Unreachable: w.away},
+		Traffic: plan.Traffic{Unreachable: w.away}, Quarantined: map[string]plan.Rejection{}, Remembered: w.promoted, Command: w.command,
 	}
-	if w.away != "" {
-		o.Traffic.Hash = ""
+	for hash, r := range w.ledger {
+		if w.state.Command.Forgiven() != hash {
+			o.Quarantined[hash] = r
+		}
 	}
 	for hash, made := range w.running {
-		r := w.behave[hash](w, w.now.Sub(made))
-		r.Created = made
+		r := w.behave[hash](w, w.pods[hash], w.now.Sub(made))
+		r.Created, r.Wanted = made, w.pods[hash]
 		o.Revisions[hash] = r
 	}
+	o.Traffic.Follows = w.away == "" && w.split == plan.Wanted(o)
+	o.Evidence = w.evidence(o)
+	o.Evidence.Waiting, o.Evidence.Failed = w.waiting, w.failed
 	return o
 }
 
@@ -102,6 +130,19 @@ func (w *world) migrated() plan.Migration {
 	return plan.Migration{Phase: plan.MigrationDone}
 }
 
+// remember keeps the ledger, as the controller does.
+func (w *world) remember() {
+	if r := w.state.Rejected; r.Quarantined {
+		w.ledger[r.Hash] = r
+	}
+	if hash := w.state.Command.Forgiven(); hash != "" && !w.ledger[hash].At.After(w.state.Command.At) {
+		delete(w.ledger, hash)
+	}
+	if w.state.Stable.Hash != "" {
+		w.promoted = w.state.Stable
+	}
+}
+
 // settle lets the planner decide and act until it is at rest for this moment, and calls seen after each step.
 func (w *world) settle(seen func(w *world)) {
 	for i := 0; w.step(); i++ {
@@ -116,12 +157,14 @@ func (w *world) settle(seen func(w *world)) {
 // step plans once and carries the plan out; it reports whether anything was decided.
 func (w *world) step() bool {
 	p := plan.Next(w.observe())
+	w.acted = p.Decision == nil
 	if d := p.Decision; d != nil {
 		w.state = d.State
 		w.say("%-10s %s", d.Verb, d.Reason)
 		return true
 	}
-	if told := fmt.Sprintf("%s: %s", p.Outlook.Phase, p.Outlook.Message); told != w.said {
+	// Numbers that change with each look are told with the decision that they lead to.
+	if told := fmt.Sprintf("%s: %s", p.Outlook.Phase, p.Outlook.Message); digits.ReplaceAllString(told, "") != digits.ReplaceAllString(w.said, "") {
 		w.said = told
 		w.say("%-10s %s", "·", told)
 	}
@@ -139,7 +182,10 @@ func (w *world) act(a plan.Action) bool {
 	case plan.Run:
 		if _, made := w.running[a.Hash]; !made {
 			w.running[a.Hash] = w.now
-			w.say("%-10s %s", "run", a.Hash)
+		}
+		if w.pods[a.Hash] != a.Pods {
+			w.pods[a.Hash] = a.Pods
+			w.say("%-10s %s with %d pods", "run", a.Hash, a.Pods)
 		}
 	case plan.Migrate:
 		w.migration.started = w.now
@@ -148,15 +194,21 @@ func (w *world) act(a plan.Action) bool {
 		if w.away != "" {
 			return false
 		}
-		if w.traffic != a.Hash {
-			w.say("%-10s %s → %s", "route", orNone(w.traffic), a.Hash)
-			w.traffic = a.Hash
+		if w.split != a.Split {
+			w.say("%-10s %s", "route", a.Split)
+			w.split = a.Split
 		}
+	case plan.Remember:
+		w.remember()
 	case plan.Sweep:
 		live := []string{w.state.Stable.Hash, w.state.Canary.Hash, w.state.Previous.Hash}
+		for _, p := range w.state.Leaving {
+			live = append(live, p.Hash)
+		}
 		for _, hash := range w.deployed() {
 			if !slices.Contains(live, hash) {
 				delete(w.running, hash)
+				delete(w.pods, hash)
 				w.say("%-10s %s", "remove", hash)
 			}
 		}
@@ -177,6 +229,7 @@ func (w *world) deployed() []string {
 func (w *world) run(d time.Duration) {
 	for end := w.now.Add(d); w.now.Before(end); w.now = w.now.Add(time.Second) {
 		w.settle(func(*world) {})
+		w.count()
 	}
 }
 
@@ -191,10 +244,3 @@ func (w *world) note(format string, args ...any) {
 }
 
 func (w *world) narration() string { return strings.Join(w.story, "\n") + "\n" }
-
-func orNone(hash string) string {
-	if hash == "" {
-		return "nowhere"
-	}
-	return hash
-}

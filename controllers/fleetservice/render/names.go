@@ -31,6 +31,12 @@ func CanaryName(service string) string { return service + "-canary" }
 // AllName is the name of the headless Service object over every live pod.
 func AllName(service string) string { return service + "-all" }
 
+// EvidenceName is the name of the ConfigMap that keeps the evidence of a rollout, and EvidenceFile its key.
+func EvidenceName(service string) string { return service + "-evidence" }
+
+// EvidenceFile is the key under which the evidence is kept.
+const EvidenceFile = "evidence.json"
+
 // AppName is the application that a service belongs to, or the service's own name.
 func AppName(fs *v1alpha1.FleetService) string {
 	if app := fs.Labels[v1alpha1.LabelApp]; app != "" {

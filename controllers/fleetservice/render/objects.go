@@ -51,6 +51,11 @@ func ConfigMap(fs *v1alpha1.FleetService, hash string, s *revision.Snapshot) *co
 	}
 }
 
+// Evidence keeps what was counted during a rollout, so that a restart of the operator loses none of it.
+func Evidence(fs *v1alpha1.FleetService, saved string) *corev1.ConfigMap {
+	return &corev1.ConfigMap{ObjectMeta: meta(fs, EvidenceName(fs.Name), labels(fs)), Data: map[string]string{EvidenceFile: saved}}
+}
+
 // Deployment runs a revision.
 func Deployment(fs *v1alpha1.FleetService, hash string, s *revision.Snapshot, replicas int32) *appsv1.Deployment {
 	d := &appsv1.Deployment{

@@ -1,0 +1,78 @@
+package fleetservice
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"movieexample.com/fleet/api/v1alpha1"
+	"movieexample.com/fleet/controllers/fleetservice/ledger"
+	"movieexample.com/fleet/controllers/fleetservice/plan"
+	"movieexample.com/fleet/controllers/fleetservice/revision"
+)
+
+// readLedger reads the ledger of a service's name; an empty one where there is none.
+func (r *Reconciler) readLedger(ctx context.Context, fs *v1alpha1.FleetService) (ledger.Ledger, error) {
+	cm := &corev1.ConfigMap{}
+	key := client.ObjectKey{Namespace: fs.Namespace, Name: ledger.Name(fs.Name)}
+	if err := r.client.Get(ctx, key, cm); err != nil {
+		if apierrors.IsNotFound(err) {
+			return ledger.Ledger{}, nil
+		}
+		return ledger.Ledger{}, fmt.Errorf("get ConfigMap %s: %w", key.Name, err)
+	}
+	l, err := ledger.Parse(cm)
+	if err != nil {
+		return ledger.Ledger{}, fmt.Errorf("read ConfigMap %s: %w", key.Name, err)
+	}
+	return l, nil
+}
+
+// remember keeps the ledger: the quarantine of what was taken back, and the revision promoted last.
+func (r *Reconciler) remember(ctx context.Context, s *scope, _ plan.Action) error {
+	next, err := s.remembered()
+	if err != nil {
+		return err
+	}
+	if next.Equal(s.ledger) {
+		return nil
+	}
+	cm, err := next.Render(s.fs)
+	if err != nil {
+		return fmt.Errorf("write ConfigMap %s: %w", ledger.Name(s.fs.Name), err)
+	}
+	if _, err := r.applier.Apply(ctx, cm); err != nil {
+		return fmt.Errorf("write ConfigMap %s: %w", cm.Name, err)
+	}
+	s.ledger = next
+	return nil
+}
+
+// remembered is the ledger as it should be.
+func (s *scope) remembered() (ledger.Ledger, error) {
+	state, l := s.observation.State, s.ledger
+	if hash := state.Command.Forgiven(); hash != "" {
+		if e, found := l.Quarantined(hash); found && !e.At.After(state.Command.At) {
+			l = l.Forgive(hash)
+		}
+	}
+	if r := s.fs.Status.Rejected; r != nil && r.Quarantined {
+		l = l.WithQuarantine(ledger.Entry{Hash: r.Hash, Image: r.Image, Reason: r.Reason, Message: r.Message, At: r.At.Time})
+	}
+	stable := state.Stable
+	if stable.Hash == "" || (l.Promoted != nil && l.Promoted.Hash == stable.Hash) {
+		return l, nil
+	}
+	cr := s.snapshots[stable.Hash]
+	if cr == nil || cr.Data.Raw == nil {
+		return l, nil
+	}
+	snapshot, err := revision.Decode(cr)
+	if err != nil {
+		return l, err
+	}
+	return l.WithPromoted(stable.Hash, stable.Image, stable.Since, snapshot), nil
+}

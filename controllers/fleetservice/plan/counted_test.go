@@ -1,0 +1,137 @@
+package plan_test
+
+import (
+	"fmt"
+
+	"movieexample.com/fleet/api/v1alpha1"
+	"movieexample.com/fleet/controllers/fleetservice/plan"
+	"movieexample.com/fleet/controllers/fleetservice/verdict"
+)
+
+// lookEvery is how many seconds of the world are one look.
+const lookEvery = 2
+
+// counted is what callers of a world have counted of one release: exactly the expected numbers, without chance, so that a
+// story reads the same each time. The verdicts on them are the real ones.
+type counted struct {
+	release        *verdict.Release
+	canary, stable tally // of the open look
+	sums           [2]tally
+	at             plan.Split
+	requests       float64 // since the step began
+	seconds        int
+	newWeight      bool
+	began          plan.Part
+}
+
+type tally struct{ all, bad float64 }
+
+func (t *tally) add(requests, share float64) { t.all += requests; t.bad += requests * share }
+
+// take is the whole requests of a tally; what is left of them stays.
+func (t *tally) take() verdict.Counts {
+	c := verdict.Counts{Requests: int64(t.all + 1e-9), Bad: int64(t.bad + 1e-9)}
+	t.all -= float64(c.Requests)
+	t.bad -= float64(c.Bad)
+	return c
+}
+
+// trial is the revision that is judged, and the one beside it.
+func trial(s plan.State) (canary plan.Part, stable string) {
+	if s.Canary.Hash != "" {
+		return s.Canary, s.Stable.Hash
+	}
+	return s.Stable, s.Previous.Hash
+}
+
+// count lets a second of requests happen.
+func (w *world) count() {
+	canary, stable := trial(w.state)
+	if stable == "" || w.rate == 0 || w.replicas == 0 {
+		return
+	}
+	c := w.counted
+	if c == nil || c.began.Hash != canary.Hash || c.began.Trial != canary.Trial {
+		c = &counted{release: newRelease(w), began: canary}
+		w.counted = c
+	}
+	if c.at != w.split {
+		c.look()
+		c.at, c.requests, c.newWeight = w.split, 0, true
+	}
+	c.requests += w.rate
+	share := map[string]float64{w.split.Main: 1 - float64(w.split.Percent)/100, w.split.Other: float64(w.split.Percent) / 100}
+	for hash, into := range map[string][2]*tally{canary.Hash: {&c.canary, &c.sums[0]}, stable: {&c.stable, &c.sums[1]}} {
+		into[0].add(w.rate*share[hash], w.fails[hash])
+		into[1].add(w.rate*share[hash], w.fails[hash])
+	}
+	if c.seconds++; c.seconds%lookEvery == 0 {
+		c.look()
+	}
+}
+
+func newRelease(w *world) *verdict.Release {
+	var weights []float64
+	for _, percent := range plan.Weights(w.policy) {
+		weights = append(weights, float64(percent)/100)
+	}
+	release, err := verdict.New(verdict.Params{
+		Signals: []verdict.Signal{{Name: "errors", Tolerance: 1.5, Objective: 0.01}},
+		Weights: weights, FalseRollback: 0.01, FalsePromote: 0.05,
+	})
+	if err != nil {
+		panic(err)
+	}
+	return release
+}
+
+func (c *counted) look() {
+	err := c.release.Observe(verdict.Look{
+		Canary:    []verdict.Pod{{Name: "callers", Counts: []verdict.Counts{c.canary.take()}}},
+		Stable:    []verdict.Pod{{Name: "callers", Counts: []verdict.Counts{c.stable.take()}}},
+		NewWeight: c.newWeight,
+	})
+	if err != nil {
+		panic(err)
+	}
+	c.newWeight = false
+}
+
+// evidence is what the planner hears of it.
+func (w *world) evidence(o plan.Observation) plan.Evidence {
+	if w.blind != "" {
+		return plan.Evidence{Reason: v1alpha1.ReasonBlind, Message: w.blind}
+	}
+	canary, stable := trial(w.state)
+	c := w.counted
+	if c == nil || stable == "" || c.began.Hash != canary.Hash {
+		return plan.Evidence{Clear: true, Message: "nothing was counted yet"}
+	}
+	e := plan.Evidence{Requests: int64(c.requests), Clear: c.release.LogE() < 2.302, Suspicion: w.suspicion(c)}
+	weight := 0.0
+	if w.state.Percent > 0 {
+		weight = float64(plan.Asked(o)) / 100
+	}
+	d, err := c.release.Decide(verdict.Question{Weight: weight, Early: plan.Early(o)})
+	if err != nil {
+		panic(err)
+	}
+	e.Message = fmt.Sprintf("%d of %d bad against %d of %d: %s", int(c.sums[0].bad), int(c.sums[0].all), int(c.sums[1].bad), int(c.sums[1].all), d)
+	switch d.Action {
+	case verdict.Rollback:
+		e.Verdict, e.Reason = plan.Worse, v1alpha1.ReasonWorse
+	case verdict.Promote:
+		e.Verdict = plan.Harmless
+	case verdict.Hold:
+		e.Reason = map[verdict.Reason]string{verdict.Suspicious: v1alpha1.ReasonSuspicious, verdict.OnePod: v1alpha1.ReasonOnePod}[d.Reason]
+	}
+	return e
+}
+
+// suspicion stands for the detector of the bake: anything that fails much more than the objective.
+func (w *world) suspicion(*counted) string {
+	if w.state.Previous.Hash != "" && w.fails[w.state.Stable.Hash] >= 0.05 {
+		return fmt.Sprintf("%.0f %% of the answers fail since the switch", 100*w.fails[w.state.Stable.Hash])
+	}
+	return ""
+}
