@@ -28,6 +28,9 @@ func (b *Book) message(d verdict.Decision, j Judgement, q Question, never bool) 
 	case verdict.TooEarly:
 		return fmt.Sprintf("%s: weight %d is harmless, E=%s ≥ %s, and comes when this step has lasted long enough", seen, q.Next, e, needed)
 	case verdict.Unproven:
+		if b.idle() && j.Requests > 0 {
+			return seen + ": no request reached the stable revision in this step, so there is nothing to compare with"
+		}
 		return fmt.Sprintf("%s; weight %d needs E=%s and has %s%s", seen, q.Next, needed, e, b.outlook(j, q, never))
 	}
 	return seen + ": nothing speaks against it"
@@ -55,8 +58,6 @@ func (b *Book) tolerated(i int) string {
 // outlook says how long it will take.
 func (b *Book) outlook(j Judgement, q Question, never bool) string {
 	switch {
-	case b.idle() && j.Requests > 0:
-		return ": no request reached the stable revision in this step, so there is nothing to compare with"
 	case j.Requests == 0:
 		return ": no request was counted in this step"
 	case never:

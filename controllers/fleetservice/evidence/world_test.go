@@ -22,6 +22,7 @@ type pod struct {
 	uid, revision string
 	began         time.Time
 	err           string
+	mute          bool // its page gives no signal
 	said          map[string]signals.Total
 	again         map[string]signals.Total
 }
@@ -89,6 +90,9 @@ func (w *world) reading() signals.Reading {
 		reading := signals.PodReading{UID: p.uid, Name: p.uid, Revision: p.revision, Began: p.began, Err: p.err}
 		if p.err == "" {
 			reading.Totals, reading.Again = maps.Clone(p.said), maps.Clone(p.again)
+		}
+		if p.mute {
+			reading.Totals = nil
 		}
 		r.Pods = append(r.Pods, reading)
 	}
