@@ -73,6 +73,10 @@ type MovieAppService struct {
 // +kubebuilder:validation:XValidation:rule="self.services.all(s, self.services[s].?storage.orValue(s in ['metadata', 'rating'] ? 'MySQL' : 'None') != 'MySQL' || has(self.services[s].bindings) && has(self.services[s].bindings.mysql) || has(self.bindings) && has(self.bindings.mysql))",message="a service with storage MySQL (the preset of metadata and rating) needs bindings.mysql.secretRef.name: the Secret with the database's address and credentials"
 // +kubebuilder:validation:XValidation:rule="self.services.all(s, !has(self.services[s].migrations) || self.services[s].?storage.orValue(s in ['metadata', 'rating'] ? 'MySQL' : 'None') == 'MySQL')",message="migrations need storage MySQL"
 // +kubebuilder:validation:XValidation:rule="!('metadata' in self.services && self.services['metadata'].?storage.orValue('MySQL') == 'None') && !('rating' in self.services && self.services['rating'].?storage.orValue('MySQL') == 'None')",message="metadata and rating keep data: their storage is MySQL or Memory, not None"
+// +kubebuilder:validation:XValidation:rule="size(self.?traffic.?gateway.?pathPrefixes.orValue([])) + size(self.?traffic.?gateway.?grpcServices.orValue([])) == 0",message="traffic.gateway.pathPrefixes and grpcServices belong to one service: write them in services.<name>.traffic.gateway; movie has its own already"
+// +kubebuilder:validation:XValidation:rule="self.services.all(s, self.services[s].?traffic.?northSouth.orValue('None') != 'Gateway' || s == 'movie' || size(self.services[s].traffic.?gateway.?pathPrefixes.orValue([])) + size(self.services[s].traffic.?gateway.?grpcServices.orValue([])) > 0)",message="a service with traffic.northSouth Gateway needs traffic.gateway with pathPrefixes (an HTTPRoute to the port http) or grpcServices (a GRPCRoute to the port grpc), or both; only movie has a preset"
+// +kubebuilder:validation:XValidation:rule="size(self.?traffic.?gateway.?parentRefs.orValue([])) > 0 || self.?traffic.?northSouth.orValue('None') != 'Gateway' && self.services.all(s, self.services[s].?traffic.?northSouth.orValue('None') != 'Gateway' || size(self.services[s].traffic.?gateway.?parentRefs.orValue([])) > 0)",message="traffic.northSouth Gateway needs traffic.gateway.parentRefs: the Gateways that the routes attach to"
+// +kubebuilder:validation:XValidation:rule="self.services.all(s, self.services[s].?traffic.?eastWest.orValue(self.?traffic.?eastWest.orValue('Replicas')) != 'Consul' || has(self.services[s].bindings) && has(self.services[s].bindings.consul) || has(self.bindings) && has(self.bindings.consul))",message="traffic.eastWest Consul needs bindings.consul.secretRef.name, for the application or the service: the Secret with Consul's address"
 type MovieAppSpec struct {
 	// image says where the images come from: <registry>/<service>:<tag>.
 	// +required
@@ -89,8 +93,8 @@ type MovieAppSpec struct {
 	// rollout is the policy for every service; a service overrides it field by field.
 	// +optional
 	Rollout *RolloutPolicy `json:"rollout,omitempty"`
-	// traffic is the policy for every service; a service overrides it field by field. Requests that enter the cluster
-	// reach those services that name their paths or gRPC services: the preset movie does.
+	// traffic is the policy for every service; a service overrides it field by field. Through the Gateway are reached
+	// those services that name pathPrefixes or grpcServices; movie does by its preset (/v1/movies, movie.v1.MovieService).
 	// +optional
 	Traffic *TrafficPolicy `json:"traffic,omitempty"`
 	// ownership says who answers for the application; a service may name its own.
@@ -115,6 +119,9 @@ type ServiceSummary struct {
 	// ready tells ready of wanted pods.
 	// +optional
 	Ready string `json:"ready,omitempty"`
+	// weight is the percentage of requests that was decided for the canary; left out while it has none.
+	// +optional
+	Weight int32 `json:"weight,omitempty"`
 	// message says what the service is waiting for or why it stopped; empty when it serves.
 	// +optional
 	Message string `json:"message,omitempty"`
@@ -130,7 +137,7 @@ type MovieAppStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// phase is the state in one word: Pending, Starting, Serving, Scaling, Updating, Unavailable, TakenBack, Stalled, Deleting.
+	// phase is the state in one word: Pending, Starting, Serving, Scaling, Updating, Canary, Paused, Unavailable, TakenBack, Stalled, Deleting.
 	// +optional
 	Phase string `json:"phase,omitempty"`
 	// services is one line for each service.

@@ -149,8 +149,6 @@ type LatencyObjective struct {
 }
 
 // TrafficPolicy says through what requests reach the revisions of a service.
-//
-// +kubebuilder:validation:XValidation:rule="!has(self.northSouth) || self.northSouth != 'Gateway' || has(self.gateway)",message="northSouth Gateway needs traffic.gateway: at least the parentRefs of a Gateway"
 type TrafficPolicy struct {
 	// eastWest is what splits the calls of other services: Consul (by service-splitter; needs bindings.consul) or
 	// Replicas (by the number of pods behind the Service object, which needs nothing but splits coarsely). Default
@@ -188,32 +186,32 @@ const (
 
 // GatewayTraffic is what the routes of a service are made from.
 type GatewayTraffic struct {
-	// parentRefs are the Gateways that the routes attach to.
-	// +required
+	// parentRefs are the Gateways that the routes attach to; northSouth Gateway needs at least one.
+	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=4
-	ParentRefs []GatewayReference `json:"parentRefs"`
+	ParentRefs []GatewayReference `json:"parentRefs,omitempty"`
 	// hostnames restrict the routes to these names. Default: all that the Gateway's listeners take.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8
 	// +kubebuilder:validation:items:MaxLength=253
-	// +kubebuilder:validation:items:Pattern=`^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^([*][.])?[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="must be a host name in lower case, such as movies.example.com or *.example.com"
 	Hostnames []string `json:"hostnames,omitempty"`
 	// pathPrefixes are the paths of the service's REST API, such as /v1/movies; they make an HTTPRoute.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8
 	// +kubebuilder:validation:items:MaxLength=256
-	// +kubebuilder:validation:items:Pattern=`^/[A-Za-z0-9._~/-]*$`
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^/[A-Za-z0-9._~/-]*$')",message="must be a path, such as /v1/movies: it starts with '/' and holds letters, digits and '._~/-' only"
 	PathPrefixes []string `json:"pathPrefixes,omitempty"`
 	// grpcServices are the full names of the service's gRPC services, such as movie.v1.MovieService; they make a GRPCRoute.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8
 	// +kubebuilder:validation:items:MaxLength=256
-	// +kubebuilder:validation:items:Pattern=`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$`
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[A-Za-z_][A-Za-z0-9_]*([.][A-Za-z_][A-Za-z0-9_]*)*$')",message="must be the full name of a gRPC service, such as movie.v1.MovieService"
 	GRPCServices []string `json:"grpcServices,omitempty"`
 }
 
@@ -262,7 +260,7 @@ type MetricsMeaning struct {
 	// path is the page of metrics on the port admin. Default /metrics.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
-	// +kubebuilder:validation:Pattern=`^/[A-Za-z0-9._~/-]*$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^/[A-Za-z0-9._~/-]*$')",message="must be a path, such as /metrics: it starts with '/' and holds letters, digits and '._~/-' only"
 	Path string `json:"path,omitempty"`
 	// requests are the counters of answers by code. Default grpc_server_handled_total by grpc_code and
 	// http_requests_total by code.
@@ -275,7 +273,7 @@ type MetricsMeaning struct {
 	// http_request_duration_seconds where that is there.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:Pattern=`^[a-zA-Z_:][a-zA-Z0-9_:]*$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z_:][a-zA-Z0-9_:]*$')",message="must be the name of a metric, such as http_requests_total"
 	Durations string `json:"durations,omitempty"`
 }
 
@@ -285,12 +283,12 @@ type RequestCounter struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:Pattern=`^[a-zA-Z_:][a-zA-Z0-9_:]*$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z_:][a-zA-Z0-9_:]*$')",message="must be the name of a metric, such as http_requests_total"
 	Counter string `json:"counter"`
 	// codeLabel is the label that holds the code. Default code.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:Pattern=`^[a-zA-Z_][a-zA-Z0-9_]*$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z_][a-zA-Z0-9_]*$')",message="must be the name of a label, such as code"
 	CodeLabel string `json:"codeLabel,omitempty"`
 	// errors are the codes of failures; a final * stands for any ending, such as 5*.
 	// +required
@@ -312,7 +310,7 @@ type PrometheusSignal struct {
 	// url is the server's address, such as http://prometheus.monitoring:9090.
 	// +required
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:Pattern=`^https?://[^\s]+$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[^ ]+$')",message="must be an address that starts with http:// or https:// and has no spaces"
 	URL string `json:"url"`
 	// queries are asked one after the other.
 	// +required
@@ -329,7 +327,7 @@ type PrometheusQuery struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be lower-case letters, digits and '-', such as error-rate"
 	Name string `json:"name"`
 	// query is PromQL with one number as its value. $namespace, $service, $canary and $stable stand for the names
 	// and revisions.
@@ -351,13 +349,13 @@ type Webhook struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be lower-case letters, digits and '-', such as error-rate"
 	Name string `json:"name"`
 	// url is called by POST with the rollout as JSON and answers {"verdict": "pass" | "wait" | "fail", "message": …}.
 	// The operator's administrator must allow its host (flag --webhook-hosts).
 	// +required
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:Pattern=`^https?://[^\s]+$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[^ ]+$')",message="must be an address that starts with http:// or https:// and has no spaces"
 	URL string `json:"url"`
 	// secretKeyRef is the key with which the call is signed: header Fleet-Signature is the hex HMAC-SHA256 of the
 	// header Fleet-Timestamp (seconds since 1970), a dot and the body.

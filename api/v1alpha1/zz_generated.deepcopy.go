@@ -708,6 +708,10 @@ func (in *Resources) DeepCopy() *Resources {
 func (in *RevisionStatus) DeepCopyInto(out *RevisionStatus) {
 	*out = *in
 	in.Since.DeepCopyInto(&out.Since)
+	if in.TrialSince != nil {
+		in, out := &in.TrialSince, &out.TrialSince
+		*out = (*in).DeepCopy()
+	}
 	if in.QuietSince != nil {
 		in, out := &in.QuietSince, &out.QuietSince
 		*out = (*in).DeepCopy()

@@ -25,7 +25,7 @@ func TestAccepted(t *testing.T) {
 		}
 		return string(raw)
 	}
-	for name, tc := range map[string]struct{ good, change string }{
+	acceptAll(t, map[string]acceptable{
 		"the tests' MovieApp":                {goodMovieApp, `{}`},
 		"the tests' FleetService":            {goodFleetService, `{}`},
 		"sample MovieApp":                    {read("movieapp.yaml"), `{metadata: {namespace: default}}`},
@@ -43,7 +43,14 @@ func TestAccepted(t *testing.T) {
 		"scaled to zero":                     {goodFleetService, `{spec: {replicas: 0}}`},
 		"image with tag and digest":          {goodFleetService, `{spec: {image: "localhost:5000/fleet/rating:v1@sha256:` + digest + `"}}`},
 		"env from a Secret and empty":        {goodFleetService, `{spec: {env: [{name: A, secretKeyRef: {name: s, key: k}}, {name: B}]}}`},
-	} {
+	})
+}
+
+// acceptable is a good resource and a change, in the form of a JSON merge patch, after which it is good still.
+type acceptable struct{ good, change string }
+
+func acceptAll(t *testing.T, all map[string]acceptable) {
+	for name, tc := range all {
 		t.Run(name, func(t *testing.T) {
 			c := server.Client(t)
 			obj := changed(t, tc.good, tc.change)
