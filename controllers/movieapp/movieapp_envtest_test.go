@@ -136,7 +136,7 @@ func TestReleaseOrder(t *testing.T) {
 	s.await("movies-rating", "localhost/fleet/rating:broken")
 	s.serve("movies-rating")
 	s.becomes("movies-metadata", false, "revision x was taken back: exit code 1")
-	s.awaitCondition("movies", v1alpha1.ConditionStalled, metav1.ConditionTrue, "metadata: revision x was taken back: exit code 1. Not ready either: movie")
+	s.awaitCondition("movies", v1alpha1.ConditionStalled, metav1.ConditionTrue, "metadata: revision x was taken back: exit code 1. The release stops here and does not reach: movie")
 	five := int32(5)
 	s.edit("movies", func(a *v1alpha1.MovieApp) {
 		movie := a.Spec.Services["movie"]

@@ -34,7 +34,7 @@ type verb string
 const (
 	// create makes a FleetService that does not exist.
 	create verb = "create"
-	// keep applies what a FleetService has been told before, with the present replicas, rollout and ownership.
+	// keep applies what a FleetService has been told before, with the present replicas and policies.
 	keep verb = "keep"
 	// advance gives a FleetService its new release.
 	advance verb = "release"
@@ -62,6 +62,8 @@ type step struct {
 	reason, message string
 	// stuck is true when a person must change something.
 	stuck bool
+	// cutOff is true when it waits for a release that does not come before a person changes something.
+	cutOff bool
 	// leaving is true for a FleetService that the spec does not name any more.
 	leaving bool
 }
@@ -79,11 +81,11 @@ func decide(o observation) plan {
 	if o.invalid != "" {
 		return p
 	}
-	unsettled := map[string]string{}
+	unsettled := map[string]step{}
 	for _, s := range o.services {
 		st := o.step(s, p.shared, unsettled)
 		if !st.settled {
-			unsettled[s.name] = st.message
+			unsettled[s.name] = st
 		}
 		p.steps = append(p.steps, st)
 	}
@@ -91,8 +93,8 @@ func decide(o observation) plan {
 	return p
 }
 
-// step decides about one service. Unsettled holds, for each service before it that is not settled, why.
-func (o *observation) step(s service, shared string, unsettled map[string]string) step {
+// step decides about one service. Unsettled holds the steps of those services before it that are not settled.
+func (o *observation) step(s service, shared string, unsettled map[string]step) step {
 	live := o.live[s.fleetService]
 	st := step{name: s.name, fleetService: s.fleetService, live: live, spec: s.spec, release: release(s.spec)}
 	if o.foreign[s.fleetService] {
@@ -119,7 +121,7 @@ func (o *observation) step(s service, shared string, unsettled map[string]string
 	st.verb, st.reason, st.message = advance, v1alpha1.ReasonServiceNotReady, "gets its new release"
 	reason, message := o.obstacle(s, shared)
 	if reason == "" {
-		reason, message = dependency(s, unsettled)
+		reason, message, st.cutOff = dependency(s, unsettled)
 	}
 	if reason == "" {
 		return st
@@ -150,6 +152,9 @@ func (st *step) observe() {
 	st.settled = c.Status == metav1.ConditionTrue
 	st.message = c.Message
 	st.reason = v1alpha1.ReasonServiceNotReady
+	if c.Reason == v1alpha1.ReasonPaused || c.Reason == v1alpha1.ReasonInconclusive {
+		st.reason = c.Reason // it goes on by a person's word only
+	}
 	if s := current(st.live, v1alpha1.ConditionStalled); s != nil && s.Status == metav1.ConditionTrue {
 		st.stuck, st.reason = true, v1alpha1.ReasonServiceStalled
 	}
@@ -179,29 +184,31 @@ func (o *observation) obstacle(s service, shared string) (reason, message string
 	return "", ""
 }
 
-// dependency names the services that must have their release before s gets its own.
-func dependency(s service, unsettled map[string]string) (reason, message string) {
+// dependency names the services that must have their release before s gets its own. CutOff tells that one of them waits
+// for a person.
+func dependency(s service, unsettled map[string]step) (reason, message string, cutOff bool) {
 	var waiting []string
 	for _, d := range s.dependsOn {
-		if why, ok := unsettled[d]; ok {
-			waiting = append(waiting, fmt.Sprintf("%s (%s)", d, why))
+		if st, ok := unsettled[d]; ok {
+			waiting = append(waiting, fmt.Sprintf("%s (%s)", d, st.message))
+			cutOff = cutOff || st.stuck || st.cutOff
 		}
 	}
 	if len(waiting) == 0 {
-		return "", ""
+		return "", "", false
 	}
-	return v1alpha1.ReasonWaitingForDependency, "keeps its release until these are Ready with the new one: " + strings.Join(waiting, ", ")
+	return v1alpha1.ReasonWaitingForDependency, "keeps its release until these are Ready with the new one: " + strings.Join(waiting, ", "), cutOff
 }
 
 // removals are the steps for FleetServices that the spec does not name any more. They wait until the services that
-// stay are settled, since one of them may still call what goes.
+// stay are settled and have baked, since one of them, or the revision that it may return to, may still call what goes.
 func (o *observation) removals(steps []step) []step {
 	var out []step
 	var waiting []string
 	wanted := map[string]bool{}
 	for _, st := range steps {
 		wanted[st.fleetService] = true
-		if st.live != nil && !st.settled {
+		if st.live != nil && (!st.settled || isTrue(st.live, v1alpha1.ConditionBaking)) {
 			waiting = append(waiting, st.name)
 		}
 	}

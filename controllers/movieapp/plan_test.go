@@ -51,6 +51,71 @@ func TestNarrations(t *testing.T) {
 			w.serve("movie")
 			w.reconcile()
 		},
+		"canaries-in-order": func(w *world) {
+			up(w)
+			w.change("tag v2", tag("v2"))
+			w.reconcile()
+			w.tries("metadata", 1)
+			w.tries("rating", 5)
+			w.reconcile()
+			w.becomes("metadata", "Baking", false, "2 of 2 pods ready; a stays warm until 12:00:00 UTC")
+			w.tries("rating", 50)
+			w.reconcile()
+			w.becomes("rating", "Baking", false, "2 of 2 pods ready; a stays warm until 12:00:00 UTC")
+			w.reconcile()
+			w.tries("movie", 20)
+			w.reconcile()
+			w.serve("metadata", "rating", "movie")
+			w.reconcile()
+		},
+		"convicted-in-its-bake": func(w *world) {
+			up(w)
+			w.change("tag v2", tag("v2"))
+			w.reconcile()
+			w.serve("metadata")
+			w.becomes("rating", "Baking", false, "2 of 2 pods ready; a stays warm until 12:00:00 UTC")
+			w.reconcile()
+			w.tries("movie", 5)
+			w.becomes("rating", "TakenBack", true, "revision b (rating:v2) was taken back: 31 of 60 bad against 1 of 58 (Worse). a serves")
+			w.reconcile()
+			w.serve("movie")
+			w.reconcile()
+		},
+		"convicted-beside-one-that-goes-on": func(w *world) {
+			up(w)
+			w.change("tag v2, and a service of its own", func(s *v1alpha1.MovieAppSpec) {
+				s.Image.Tag = "v2"
+				s.Services["search"] = v1alpha1.MovieAppService{}
+			})
+			w.reconcile()
+			w.serve("search")
+			w.tries("metadata", 5)
+			w.becomes("rating", "TakenBack", true, "revision b (rating:v2) was taken back: 9 of 31 bad against 1 of 588 (Worse). a serves")
+			w.reconcile()
+			w.serve("metadata")
+			w.reconcile()
+		},
+		"paused": func(w *world) {
+			up(w)
+			w.change("rollout.paused, and tag v2", func(s *v1alpha1.MovieAppSpec) {
+				s.Image.Tag, s.Rollout = "v2", &v1alpha1.RolloutPolicy{Paused: new(true)}
+			})
+			w.reconcile()
+			for _, name := range []string{"metadata", "rating"} {
+				w.becomes(name, "Paused", false, "revision b ("+name+":v2) waits: rollout.paused is set")
+			}
+			w.becomes("movie", "Serving", false, "2 of 2 pods ready")
+			w.reconcile()
+		},
+		"removed-after-the-bake": func(w *world) {
+			up(w)
+			w.change("rating is removed", func(s *v1alpha1.MovieAppSpec) { delete(s.Services, "rating") })
+			w.reconcile()
+			w.becomes("movie", "Baking", false, "2 of 2 pods ready; a stays warm until 12:00:00 UTC")
+			w.reconcile()
+			w.serve("movie")
+			w.reconcile()
+		},
 		"service-removed": func(w *world) {
 			up(w)
 			w.change("rating is removed", func(s *v1alpha1.MovieAppSpec) { delete(s.Services, "rating") })

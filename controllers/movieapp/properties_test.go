@@ -2,15 +2,17 @@ package movieapp
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"movieexample.com/fleet/api/v1alpha1"
 )
 
 // TestReleaseOrderHolds: whatever the user changes and however services fare, a service never gets a release before
-// all it depends on are Ready with theirs, scaling is never held, and when all serve the release is complete.
+// all it depends on are Ready with theirs, scaling and policies are never held, and when all serve the release is complete.
 func TestReleaseOrderHolds(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(t)
@@ -28,6 +30,9 @@ func TestReleaseOrderHolds(t *testing.T) {
 			}
 			if got, want := *movie.Spec.Replicas, *w.app.Spec.Services["movie"].Replicas; got != want {
 				rt.Fatalf("movie has %d replicas, want %d at once:\n%s", got, want, w.story.String())
+			}
+			if diff := cmp.Diff(w.wanted("movie").Rollout, movie.Spec.Rollout); diff != "" {
+				rt.Fatalf("movie has another rollout policy than it should have at once (-want +got):\n%s\n%s", diff, w.story.String())
 			}
 		}
 		for range 3 {
@@ -49,7 +54,13 @@ func TestReleaseOrderHolds(t *testing.T) {
 // disturb lets one thing happen that a user or a service may do at any time.
 func (w *world) disturb(rt *rapid.T, i int) {
 	name := rapid.SampledFrom([]string{"metadata", "rating", "movie"}).Draw(rt, "service")
-	switch rapid.SampledFrom([]string{"tag", "scale", "serve", "stick", "move"}).Draw(rt, "event") {
+	switch rapid.SampledFrom([]string{"tag", "scale", "policy", "serve", "bake", "stick", "move"}).Draw(rt, "event") {
+	case "policy":
+		w.change("pauses or resumes", func(s *v1alpha1.MovieAppSpec) {
+			s.Rollout = &v1alpha1.RolloutPolicy{Paused: new(rapid.Bool().Draw(rt, "paused"))}
+		})
+	case "bake":
+		w.becomes(name, "Baking", false, "bakes")
 	case "tag":
 		w.change("a new tag", func(s *v1alpha1.MovieAppSpec) { s.Image.Tag = fmt.Sprintf("v%d", i+2) })
 	case "scale":
@@ -65,16 +76,20 @@ func (w *world) disturb(rt *rapid.T, i int) {
 
 // current is true when a service is Ready with the release that the spec asks for now.
 func (w *world) current(name string) bool {
+	fs := w.live["movies-"+name]
+	c := current(fs, v1alpha1.ConditionReady)
+	return fs.Annotations[v1alpha1.AnnotationReleased] == release(w.wanted(name)) && c != nil && c.Status == "True"
+}
+
+// wanted is what the spec asks of a service.
+func (w *world) wanted(name string) v1alpha1.FleetServiceSpec {
 	services, err := resolve(w.app)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	fs := w.live["movies-"+name]
-	for _, s := range services {
-		if s.name == name {
-			c := current(fs, v1alpha1.ConditionReady)
-			return fs.Annotations[v1alpha1.AnnotationReleased] == release(s.spec) && c != nil && c.Status == "True"
-		}
+	i := slices.IndexFunc(services, func(s service) bool { return s.name == name })
+	if i < 0 {
+		w.t.Fatalf("resolve = no service %s", name)
 	}
-	return false
+	return services[i].spec
 }

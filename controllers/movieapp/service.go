@@ -34,17 +34,23 @@ type preset struct {
 	storage    v1alpha1.StorageKind
 	migrations *v1alpha1.Migrations
 	dependsOn  []string
+	// gateway holds the paths and gRPC services under which it is reached from outside.
+	gateway v1alpha1.GatewayTraffic
 }
 
 func presetOf(name string) preset {
 	migrate := &v1alpha1.Migrations{Args: []string{"migrate"}}
 	switch name {
 	case "metadata":
-		return preset{v1alpha1.Ports{GRPC: 8081, HTTP: 8181, Admin: 8091}, v1alpha1.StorageMySQL, migrate, nil}
+		return preset{ports: v1alpha1.Ports{GRPC: 8081, HTTP: 8181, Admin: 8091}, storage: v1alpha1.StorageMySQL, migrations: migrate}
 	case "rating":
-		return preset{v1alpha1.Ports{GRPC: 8082, HTTP: 8182, Admin: 8092}, v1alpha1.StorageMySQL, migrate, nil}
+		return preset{ports: v1alpha1.Ports{GRPC: 8082, HTTP: 8182, Admin: 8092}, storage: v1alpha1.StorageMySQL, migrations: migrate}
 	case "movie":
-		return preset{v1alpha1.Ports{GRPC: 8083, HTTP: 8183, Admin: 8093}, v1alpha1.StorageNone, nil, []string{"metadata", "rating"}}
+		return preset{
+			ports: v1alpha1.Ports{GRPC: 8083, HTTP: 8183, Admin: 8093}, storage: v1alpha1.StorageNone,
+			dependsOn: []string{"metadata", "rating"},
+			gateway:   v1alpha1.GatewayTraffic{PathPrefixes: []string{"/v1/movies"}, GRPCServices: []string{"movie.v1.MovieService"}},
+		}
 	}
 	return preset{}
 }
@@ -102,6 +108,7 @@ func fill(app *v1alpha1.MovieApp, name string) v1alpha1.FleetServiceSpec {
 	}
 	spec.Bindings = bindingsOf(app.Spec.Bindings, spec.Bindings, spec.Storage)
 	spec.Rollout = rollout(app.Spec.Rollout, spec.Rollout)
+	spec.Traffic = traffic(app.Spec.Traffic, spec.Traffic, known.gateway)
 	spec.Ownership = ownership(app.Spec.Ownership, spec.Ownership)
 	return spec
 }
@@ -155,27 +162,6 @@ func bindingsOf(app, own *v1alpha1.Bindings, storage v1alpha1.StorageKind) *v1al
 		return nil
 	}
 	return &b
-}
-
-func rollout(app, own *v1alpha1.RolloutPolicy) *v1alpha1.RolloutPolicy {
-	if app == nil || own == nil {
-		return cmp.Or(own, app.DeepCopy())
-	}
-	return &v1alpha1.RolloutPolicy{
-		StartDeadline:        cmp.Or(own.StartDeadline, app.StartDeadline),
-		RevisionHistoryLimit: cmp.Or(own.RevisionHistoryLimit, app.RevisionHistoryLimit),
-	}
-}
-
-func ownership(app, own *v1alpha1.Ownership) *v1alpha1.Ownership {
-	if app == nil || own == nil {
-		return cmp.Or(own, app.DeepCopy())
-	}
-	return &v1alpha1.Ownership{
-		Accountable: cmp.Or(own.Accountable, app.Accountable),
-		Support:     cmp.Or(own.Support, app.Support),
-		Oncall:      cmp.Or(own.Oncall, app.Oncall),
-	}
 }
 
 // check finds what two services, or a service and its preset, cannot have at the same time.

@@ -66,16 +66,29 @@ func ready(p plan) metav1.Condition {
 	if first.reason == v1alpha1.ReasonSharedDatabase {
 		message = first.message // it names two services itself
 	}
-	var others []string
+	return condition(v1alpha1.ConditionReady, status, first.reason, message+others(p, i))
+}
+
+// others names the services besides the one at index i that are not ready, and those that a stopped release does not reach.
+func others(p plan, i int) string {
+	var notReady, kept []string
 	for j, st := range p.steps {
-		if j != i && !st.settled {
-			others = append(others, st.name)
+		switch {
+		case j == i || st.settled:
+		case st.cutOff:
+			kept = append(kept, st.name)
+		default:
+			notReady = append(notReady, st.name)
 		}
 	}
-	if len(others) > 0 {
-		message += ". Not ready either: " + strings.Join(others, ", ")
+	text := ""
+	if len(notReady) > 0 {
+		text = ". Not ready either: " + strings.Join(notReady, ", ")
 	}
-	return condition(v1alpha1.ConditionReady, status, first.reason, message)
+	if len(kept) > 0 {
+		text += ". The release stops here and does not reach: " + strings.Join(kept, ", ")
+	}
+	return text
 }
 
 // worst is the index of the first step that needs a person, else of the first that is not settled, else -1.
@@ -86,11 +99,11 @@ func worst(p plan) int {
 	return slices.IndexFunc(p.steps, func(st step) bool { return !st.settled })
 }
 
-// reconciling is True while a service moves by itself. One that waits for a stuck service does not.
+// reconciling is True while a service moves by itself. One that a stuck service holds back does not.
 func reconciling(p plan, ready metav1.Condition) metav1.Condition {
 	moving := slices.IndexFunc(p.steps, func(st step) bool {
-		waits := st.reason == v1alpha1.ReasonWaitingForDependency && anyStuck(p)
-		return !st.settled && !st.stuck && !waits
+		stays := st.leaving && st.verb == wait && anyStuck(p)
+		return !st.settled && !st.stuck && !st.cutOff && !stays
 	})
 	if moving < 0 {
 		return condition(v1alpha1.ConditionReconciling, metav1.ConditionFalse, ready.Reason, ready.Message)
@@ -189,7 +202,7 @@ func phase(p plan) string {
 		return phasePending
 	case !served:
 		return phaseStarting
-	case st.live != nil && (st.live.Status.Phase == "Scaling" || st.live.Status.Phase == "Unavailable"):
+	case st.live != nil && slices.Contains([]string{"Scaling", "Unavailable", "Canary", "Paused"}, st.live.Status.Phase):
 		return st.live.Status.Phase
 	case st.live == nil || st.live.Status.Stable == nil:
 		return phaseStarting
@@ -210,6 +223,9 @@ func summaries(p plan) []v1alpha1.ServiceSummary {
 		out[i].Ready = st.live.Status.Ready
 		if st.live.Status.Phase != "" {
 			out[i].Phase = st.live.Status.Phase
+		}
+		if r := st.live.Status.Rollout; r != nil {
+			out[i].Weight = r.Weight
 		}
 		if st.live.Status.Stable != nil {
 			out[i].Image = st.live.Status.Stable.Image

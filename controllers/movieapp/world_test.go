@@ -113,21 +113,28 @@ func (w *world) do(st *step) bool {
 // becomes says how a service fares with the spec that it has now.
 func (w *world) becomes(name, phase string, stuck bool, message string) {
 	fs := w.live["movies-"+name]
-	serves := phase == "Serving"
-	fs.Status.Phase, fs.Status.ObservedGeneration = phase, fs.Generation
+	serves := phase == "Serving" || phase == "Baking"
+	fs.Status.Phase, fs.Status.ObservedGeneration, fs.Status.Rollout = phase, fs.Generation, nil
 	if serves {
 		fs.Status.Stable = &v1alpha1.RevisionStatus{Image: fs.Spec.Image}
 	}
 	status := map[bool]metav1.ConditionStatus{true: metav1.ConditionTrue, false: metav1.ConditionFalse}
 	fs.Status.Conditions = []metav1.Condition{
-		{Type: v1alpha1.ConditionReady, Status: status[serves], Message: message},
+		{Type: v1alpha1.ConditionReady, Status: status[serves], Reason: phase, Message: message},
 		{Type: v1alpha1.ConditionStalled, Status: status[stuck], Message: message},
+		{Type: v1alpha1.ConditionBaking, Status: status[phase == "Baking"]},
 		{Type: v1alpha1.ConditionAvailable, Status: status[fs.Status.Stable != nil]},
 	}
 	for i := range fs.Status.Conditions {
 		fs.Status.Conditions[i].ObservedGeneration = fs.Generation
 	}
 	w.note("%s: %s", name, phase)
+}
+
+// tries says that a service has a canary with some of the requests.
+func (w *world) tries(name string, weight int32) {
+	w.becomes(name, "Canary", false, fmt.Sprintf("revision b has %d %% of the requests", weight))
+	w.live["movies-"+name].Status.Rollout = &v1alpha1.RolloutStatus{Weight: weight}
 }
 
 func (w *world) serve(names ...string) {
@@ -156,6 +163,11 @@ func (w *world) tell(p plan) {
 	for _, st := range p.steps {
 		if st.handOver {
 			w.note("  %s: replicas are handed over", st.name)
+		}
+	}
+	for _, line := range s.Services {
+		if line.Weight > 0 {
+			w.note("  %s: %s, weight %d", line.Name, line.Phase, line.Weight)
 		}
 	}
 }
