@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -128,7 +129,7 @@ func (r *trial) watch() *watcher {
 	r.t.Helper()
 	w := &watcher{done: make(chan struct{})}
 	w.cmd = exec.Command("hack/cluster/cluster", "kubectl", "-n", r.namespace, "get", "fleetservice", "movies-metadata", "--watch", "-o", "json")
-	w.cmd.Dir = root
+	w.cmd.Dir, w.cmd.SysProcAttr = root, &syscall.SysProcAttr{Setpgid: true} // the script and its kubectl end together
 	out, err := w.cmd.StdoutPipe()
 	if err != nil {
 		r.t.Fatal(err)
@@ -149,9 +150,9 @@ func (r *trial) watch() *watcher {
 		}
 	}()
 	r.t.Cleanup(func() {
-		_ = w.cmd.Process.Kill() // it has nothing to tidy up
+		_ = syscall.Kill(-w.cmd.Process.Pid, syscall.SIGKILL) // it has nothing to tidy up
 		<-w.done
-		_ = w.cmd.Wait()
+		_ = w.cmd.Wait() // killed, as just asked
 	})
 	return w
 }
