@@ -2,7 +2,7 @@
 
 DEMO := hack/demo/demo
 
-.PHONY: demo demo-up demo-seed demo-rollout demo-broken demo-next demo-down
+.PHONY: demo demo-up demo-seed demo-rollout demo-broken demo-canary demo-next demo-down
 demo: ## Bring the movie fleet up on a real Kubernetes and show a good and a bad release (root; docs/demo.md).
 	@$(DEMO) all
 
@@ -17,6 +17,9 @@ demo-rollout: ## Roll v2 out under load and count failed requests.
 
 demo-broken: ## Release an image that dies at its start and see it taken back.
 	@$(DEMO) broken
+
+demo-canary: ## Release errors in 5 % of the answers, see them convicted, then a fixed release go through.
+	@$(DEMO) canary
 
 demo-next: ## Say what to try by hand.
 	@$(DEMO) next

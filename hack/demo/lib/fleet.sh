@@ -47,10 +47,10 @@ fleet_status() {
   kubectl -n "$NAMESPACE" get movieapps,fleetservices | sed 's/^/        /'
 }
 
-# load_start NAME VIA: a Job that asks movie for details, LOAD_RATE a second for LOAD_SECONDS.
+# load_start NAME VIA [SECONDS]: a Job that asks movie for details, LOAD_RATE a second for LOAD_SECONDS.
 load_start() {
   kubectl -n "$NAMESPACE" delete job "$1" --ignore-not-found --wait >/dev/null
-  sed -e "s/@NAME@/$1/; s/@RATE@/$LOAD_RATE/; s/@SECONDS@/$LOAD_SECONDS/; s|@TARGET@|$(load_target "$2")|" hack/demo/load.yaml |
+  sed -e "s/@NAME@/$1/; s/@RATE@/$LOAD_RATE/; s/@SECONDS@/${3:-$LOAD_SECONDS}/; s|@TARGET@|$(load_target "$2")|" hack/demo/load.yaml |
     kubectl -n "$NAMESPACE" apply -f - >/dev/null
 }
 

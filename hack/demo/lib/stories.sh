@@ -41,7 +41,7 @@ rollout() {
   wait_until 60 load_running load-consul || die "the load does not start: kubectl -n $NAMESPACE describe job load-consul"
   wait_until 60 load_running load-service || die "the load does not start: kubectl -n $NAMESPACE describe job load-service"
   release v2
-  follow 240 ready_at v2 || die "v2 is not out after 4 minutes: kubectl -n $NAMESPACE describe fleetservices"
+  follow 400 ready_at v2 || die "v2 is not out after 7 minutes: kubectl -n $NAMESPACE describe fleetservices"
   step "v2 serves"
   wait_until $((LOAD_SECONDS + 60)) load_ended load-consul || die "the load does not end"
   wait_until 60 load_ended load-service || die "the load does not end"
@@ -69,6 +69,46 @@ broken() {
   fleet_status
 }
 
+# canary: what this is all for. A quarter of the requests comes after 1 %, so that 5 % errors would be felt there.
+canary() {
+  title "A release of metadata whose answers fail in 5 %, under $LOAD_RATE requests a second, and then a fixed one"
+  load_start load-canary consul "$CANARY_SECONDS"
+  wait_until 60 load_running load-canary || die "the load does not start: kubectl -n $NAMESPACE describe job load-canary"
+  fault error=0.05
+  follow 300 convicted || die "the bad release was not taken back: kubectl -n $NAMESPACE describe fleetservice movies-metadata"
+  step "taken back; the evidence stands in the resource:"
+  kubectl -n "$NAMESPACE" get fleetservice movies-metadata -o json | jq -r '.status.rejected |
+    "        \(.hash) \(.reason): \(.message)", (.signals[]? | "        \(.name): canary \(.canary) bad, stable \(.stable) bad, evidence against it \(.against)")'
+  fault ''
+  follow 400 promoted || die "the fixed release is not out: kubectl -n $NAMESPACE describe fleetservice movies-metadata"
+  step "the fixed release has all requests"
+  fleet_status
+  say "" "        Its way, as events:"
+  kubectl -n "$NAMESPACE" get events --field-selector involvedObject.name=movies-metadata -o json |
+    jq -r '.items | sort_by(.eventTime // .firstTimestamp) | .[] | select(.reason | IN("RolloutStarted", "WeightRaised", "TakenBack", "Promoted")) | "        \(.reason): \(.note // .message)"' | tail -8
+  wait_until "$((CANARY_SECONDS + 60))" load_ended load-canary || die "the load does not end"
+  say "" "        What callers of movie saw of all that:"
+  load_report load-canary || say "        (requests that the bad release failed before it was off; movie retries nothing yet)"
+}
+
+# fault SPEC: metadata gets the fault switch; every call is another revision.
+fault() {
+  FAULTS=$((${FAULTS:-0} + 1))
+  step "kubectl patch movieapp movies: metadata with FLEET_FAULT='$1'"
+  kubectl -n "$NAMESPACE" patch movieapp movies --type merge \
+    -p "{\"spec\":{\"services\":{\"metadata\":{\"rollout\":{\"steps\":[1,25,50]},\"env\":[{\"name\":\"FLEET_FAULT\",\"value\":\"$1\"},{\"name\":\"RELEASE\",\"value\":\"$(date +%s)-$FAULTS\"}]}}}}" >/dev/null
+}
+
+convicted() {
+  kubectl -n "$NAMESPACE" get fleetservice movies-metadata -o json |
+    jq -e '.status.observedGeneration == .metadata.generation and any(.status.conditions[]?; .type == "RolledBack" and .status == "True")' >/dev/null
+}
+
+promoted() {
+  kubectl -n "$NAMESPACE" get fleetservice movies-metadata -o json |
+    jq -e '.status.observedGeneration == .metadata.generation and .status.canary == null and any(.status.conditions[]?; .type == "Ready" and .status == "True")' >/dev/null
+}
+
 taken_back() {
   kubectl -n "$NAMESPACE" get fleetservices -o json |
     jq -e '[.items[] | select(any(.status.conditions[]?; .type == "RolledBack" and .status == "True"))] | length >= 2' >/dev/null &&
@@ -88,7 +128,7 @@ kubectl -n $NAMESPACE delete deployment -l fleet.movieexample.com/service=movies
 curl http://127.0.0.1:8183/v1/movies/alien                      # movie by REST; gRPC on 127.0.0.1:8083
 EOF
   own_cluster || "$CLUSTER" status | grep 'Consul page' | sed 's/^/        /'
-  say "        make demo-rollout, make demo-broken: the stories again; make demo-down: remove everything"
+  say "        make demo-rollout, make demo-broken, make demo-canary: the stories again; make demo-down: remove everything"
 }
 
 load_once() {
