@@ -81,6 +81,11 @@ func TestChartRefusesBadValues(t *testing.T) {
 		"an unknown pull policy":      {"image.pullPolicy=Sometimes", "at '/image/pullPolicy'"},
 		"a namespace that is none":    {"watchNamespaces={Movies}", "at '/watchNamespaces/0'"},
 		"one namespace twice":         {"watchNamespaces={a,a}", "at '/watchNamespaces'"},
+		"a webhook's whole address":   {"webhookHosts={https://smoke}", "at '/webhookHosts/0'"},
+		"a webhook's host and port":   {"webhookHosts={smoke:8443}", "at '/webhookHosts/0'"},
+		"any webhook host":            {"webhookHosts={*}", "at '/webhookHosts/0'"},
+		"webhook hosts as text":       {"webhookHosts=smoke", "at '/webhookHosts'"},
+		"one webhook host twice":      {"webhookHosts={a,a}", "at '/webhookHosts'"},
 		"the port of the probes":      {"metrics.port=8081", "at '/metrics/port'"},
 		"a port that needs root":      {"metrics.port=443", "at '/metrics/port'"},
 		"a certificate without HTTPS": {"metrics.certSecret=x", "at '/metrics/secure'"},
@@ -134,6 +139,11 @@ func TestChartWithNamespacesCreatesNothingClusterWide(t *testing.T) {
 		t.Errorf("Roles for the operator (-want +got):\n%s", diff)
 	}
 	wantArgument(t, find(t, objects, "Deployment", release), "--watch-namespaces=movies,staging")
+}
+
+func TestChartTellsTheOperatorWhichWebhooksItMayCall(t *testing.T) {
+	objects := rendered(t, "--set", "webhookHosts={smoke.tools.svc,10.0.0.7}")
+	wantArgument(t, find(t, objects, "Deployment", release), "--webhook-hosts=smoke.tools.svc,10.0.0.7")
 }
 
 func wantArgument(t *testing.T, deployment *unstructured.Unstructured, want string) {
