@@ -95,6 +95,9 @@ const (
 	ReasonCouldNotObserve = "CouldNotObserve"
 	// ReasonDiscoveryUnavailable: Consul does not answer, so traffic stays where it is.
 	ReasonDiscoveryUnavailable = "DiscoveryUnavailable"
+	// ReasonTrafficRefused: requests cannot be moved until a person has mended something, such as a Gateway that does not
+	// take the service's route.
+	ReasonTrafficRefused = "TrafficRefused"
 	// ReasonWaitingForDependency: a service waits until those it depends on have the new version.
 	ReasonWaitingForDependency = "WaitingForDependency"
 	// ReasonServiceNotReady: a service of the application is not ready yet.

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice"
@@ -106,7 +107,7 @@ func wire(mgr ctrl.Manager) error {
 
 func settings(o *options) (ctrl.Options, error) {
 	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), gatewayv1.Install(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return ctrl.Options{}, fmt.Errorf("build the scheme: %w", err)
 	}
 	lease, renew, retry := leaseDuration, renewDeadline, retryPeriod
@@ -114,8 +115,9 @@ func settings(o *options) (ctrl.Options, error) {
 		Scheme: scheme,
 		Cache:  cached(o.watchNamespaces),
 		Client: client.Options{Cache: &client.CacheOptions{
-			// Read by name from the API server: a cache would list and watch every Secret.
-			DisableFor: []client.Object{&corev1.Secret{}},
+			// Read by name from the API server: a cache would list and watch every Secret, and the Gateway API may not be
+			// installed.
+			DisableFor: []client.Object{&corev1.Secret{}, &gatewayv1.HTTPRoute{}, &gatewayv1.GRPCRoute{}},
 		}},
 		Metrics: metricsserver.Options{
 			BindAddress: o.metricsAddress, SecureServing: o.metricsSecure, CertDir: o.metricsCertDir,

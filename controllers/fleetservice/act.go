@@ -12,6 +12,7 @@ import (
 	"movieexample.com/fleet/controllers/fleetservice/plan"
 	"movieexample.com/fleet/controllers/fleetservice/render"
 	"movieexample.com/fleet/controllers/fleetservice/revision"
+	"movieexample.com/fleet/controllers/fleetservice/traffic"
 	"movieexample.com/fleet/controllers/internal/apply"
 )
 
@@ -164,5 +165,8 @@ func (r *Reconciler) route(ctx context.Context, s *scope, a plan.Action) error {
 		}
 	}
 	s.routed = !s.observation.Traffic.Follows || s.observation.State.Traffic.Split != a.Split
+	if !traffic.ByGateway(s.fs) { // there may be routes from when it was
+		return r.traffic.gateway.Remove(ctx, s.target())
+	}
 	return nil
 }

@@ -29,6 +29,7 @@ import (
 	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice/plan"
 	"movieexample.com/fleet/controllers/fleetservice/signals/count"
+	"movieexample.com/fleet/controllers/fleetservice/traffic"
 	"movieexample.com/fleet/controllers/internal/apply"
 	"movieexample.com/fleet/controllers/internal/bindings"
 )
@@ -36,11 +37,12 @@ import (
 // fieldManager is the server-side apply manager of this controller.
 const fieldManager = "fleet-fleetservice"
 
-// How often a service is looked at although no event came: Consul sends none, and a Secret is read again now and then.
+// How often a service is looked at although no event came: Consul sends none, routes are not watched, and a Secret is read
+// again now and then.
 const (
-	usualInterval  = time.Minute
-	consulInterval = 10 * time.Second
-	soon           = 50 * time.Millisecond
+	usualInterval     = time.Minute
+	unwatchedInterval = 10 * time.Second
+	soon              = 50 * time.Millisecond
 )
 
 // Options are what the manager decides.
@@ -231,8 +233,8 @@ func (r *Reconciler) next(s *scope) time.Duration {
 			next = min(next, d)
 		}
 	}
-	if s.report.Consul != nil {
-		next = min(next, consulInterval)
+	if s.report.Consul != nil || traffic.ByGateway(s.fs) {
+		next = min(next, unwatchedInterval)
 	}
 	return next
 }

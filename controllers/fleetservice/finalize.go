@@ -146,6 +146,15 @@ func (r *Reconciler) orphan(ctx context.Context, fs *v1alpha1.FleetService) erro
 			return err
 		}
 	}
+	routes, err := r.traffic.gateway.Owned(ctx, fs)
+	if err != nil {
+		return err
+	}
+	for _, o := range routes {
+		if err := r.disown(ctx, fs, o); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

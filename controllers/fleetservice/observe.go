@@ -2,6 +2,7 @@ package fleetservice
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -196,6 +197,10 @@ func (r *Reconciler) observeTraffic(ctx context.Context, s *scope) error {
 	o.Traffic.Follows = true
 	for _, p := range s.providers {
 		follows, err := p.Follows(ctx, s.target(), split)
+		if errors.As(err, &s.refusal) {
+			o.Traffic = plan.Traffic{Unreachable: "somebody has acted: " + s.refusal.Error()}
+			return nil
+		}
 		if err != nil {
 			o.Traffic = plan.Traffic{Unreachable: fmt.Sprintf("%s answers again (%v)", p.Name(), err)}
 			return nil

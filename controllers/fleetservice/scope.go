@@ -32,6 +32,7 @@ type scope struct {
 	jobs        map[string]*batchv1.Job               // observe: migration Jobs by revision hash
 	pods        []corev1.Pod                          // observe: of all revisions
 	providers   []traffic.Provider                    // observe: what moves this service's requests
+	refusal     *traffic.Refusal                      // observe: what keeps them from it until a person acts; nil when nothing does
 	ledger      ledger.Ledger                         // observe: verdicts that outlive the resource
 	observation plan.Observation                      // observe
 
@@ -59,7 +60,8 @@ func (s *scope) bindsConsul() bool {
 func explained(err error) bool {
 	var object *apply.NameTaken
 	var name *traffic.NameTaken
-	return errors.As(err, &object) || errors.As(err, &name)
+	var refusal *traffic.Refusal
+	return errors.As(err, &object) || errors.As(err, &name) || errors.As(err, &refusal)
 }
 
 // memory is what the process remembers between reconciles. All of it can be lost without harm.

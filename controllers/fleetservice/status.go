@@ -2,6 +2,7 @@ package fleetservice
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -332,6 +333,12 @@ func (r *Reconciler) view(s *scope) plan.Outlook {
 		view.Ready, view.Stalled = false, true
 	case explained(s.actErr):
 		view.Phase, view.Reason, view.Message = "Stalled", v1alpha1.ReasonNameTaken, s.actErr.Error()
+		if errors.As(s.actErr, &s.refusal) {
+			view.Reason = v1alpha1.ReasonTrafficRefused
+		}
+		view.Ready, view.Stalled = false, true
+	case s.refusal != nil:
+		view.Phase, view.Reason, view.Message = "Stalled", v1alpha1.ReasonTrafficRefused, s.refusal.Error()
 		view.Ready, view.Stalled = false, true
 	case !s.report.Ready && !view.Stalled:
 		view.Reason, view.Message = v1alpha1.ReasonBindingsMissing, s.report.Message()

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"movieexample.com/fleet/api/v1alpha1"
 )
@@ -27,7 +28,7 @@ const assets = "KUBEBUILDER_ASSETS"
 type Server struct {
 	// Config reaches the server as its administrator.
 	Config *rest.Config
-	// Scheme knows Kubernetes' kinds and ours.
+	// Scheme knows Kubernetes' kinds, the Gateway API's and ours.
 	Scheme *k8sruntime.Scheme
 
 	env *envtest.Environment
@@ -82,7 +83,7 @@ func start() (*Server, error) {
 		return nil, errors.New(assets + " is not set: run `make test-envtest`, or set it to the directory that `hack/cluster/cluster envtest-assets` prints")
 	}
 	scheme := k8sruntime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), gatewayv1.Install(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, fmt.Errorf("build the scheme: %w", err)
 	}
 	env := &envtest.Environment{
