@@ -78,3 +78,19 @@ func TestBakeWithoutHistory(t *testing.T) {
 		t.Errorf("all bad without a history of stable: Suspicion = %q, want none", j.Suspicion)
 	}
 }
+
+// During a bake stable has no requests: those of the new revision tell who sees most.
+func TestBakeByCallers(t *testing.T) {
+	w := newWorld(1, 1)
+	w.calling("caller")
+	b, everything := promoted(t, w)
+	w.run(b, everything, 10, flow{100, 0, 0, 0})
+	if b.state.Source != callers {
+		t.Errorf("callers see all of it: counted by %s, want callers", b.state.Source)
+	}
+	w.callers = nil
+	w.run(b, everything, 10, flow{100, 0, 0, 0})
+	if got, want := b.compared()[0], int64(2000); got != want || b.state.Source != servers {
+		t.Errorf("after the callers vanished %d requests were counted by %s, want %d by servers", got, b.state.Source, want)
+	}
+}

@@ -163,6 +163,39 @@ func TestALatePageIsNotCompared(t *testing.T) {
 	}
 }
 
+// A page without a signal, or a caller's that cannot be read, is counted from where it was when it is back.
+func TestPagesThatComeBack(t *testing.T) {
+	for _, called := range []bool{false, true} {
+		w, b := newWorld(1, 1), begin(t, release())
+		if called {
+			w.calling("caller")
+		}
+		w.happens(flow{100, 50, 900, 90})
+		b.Add(w.reading(), at(10))
+		w.run(b, at(10), 3, flow{10, 1, 90, 0})
+		w.pod("sa").mute = true
+		if called {
+			w.callers[0].err = "timeout"
+		}
+		w.run(b, at(10), 1, flow{10, 1, 90, 0})
+		w.pod("sa").mute = false
+		if called {
+			w.callers[0].err = ""
+		}
+		w.run(b, at(10), 3, flow{10, 1, 90, 0})
+		b.Close(w.now)
+		if called && b.state.Source != callers {
+			t.Errorf("a page that was away once: counted by %s, want callers", b.state.Source)
+		}
+		if got, want := b.compared(), [2]int64{70, 630}; got != want {
+			t.Errorf("with a caller: %v: compared %v, want %v", called, got, want)
+		}
+		if got, want := b.state.Stable.at(0), counted(630, 0); got != want {
+			t.Errorf("with a caller: %v: stable's sum is %v, want %v", called, got, want)
+		}
+	}
+}
+
 func TestLatencyLeavesOutTheFirstSeconds(t *testing.T) {
 	sum := func(by func(w *world)) (int64, int64) {
 		w, b := newWorld(1, 1), begin(t, release(signals.Errors, signals.Latency))

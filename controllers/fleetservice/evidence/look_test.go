@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -84,36 +85,103 @@ func TestCloseTakesWhatThereIs(t *testing.T) {
 
 // An outage that begins while requests move must not count against the canary, which has most of its requests afterwards.
 func TestNoLookOverAChangeOfWeight(t *testing.T) {
-	for _, closed := range []bool{true, false} {
+	for _, c := range []struct{ closed, called bool }{{true, false}, {false, false}, {true, true}, {false, true}} {
 		w, b := newWorld(1, 1), begin(t, release())
+		if c.called {
+			w.calling("caller")
+		}
 		b.Add(w.reading(), at(1))
-		w.ends("sa", 990, 0)
-		w.ends("ca", 10, 0)
-		b.Add(w.after(time.Second).reading(), at(1))
-		w.ends("sa", 900, 0)
-		w.ends("ca", 9, 0)
-		if closed {
+		w.run(b, at(1), 1, flow{10, 0, 990, 0})
+		w.happens(flow{9, 0, 900, 0})
+		if c.closed {
 			b.Close(w.after(time.Second).now)
 		}
-		w.ends("sa", 500, 250)
-		w.ends("ca", 500, 250)
+		w.happens(flow{500, 250, 500, 250})
 		moved := Position{Percent: 50, Since: w.after(time.Second).now}
 		b.Add(w.reading(), moved)
 		if e := b.verdict.LogE(); e > 1e-9 {
-			t.Errorf("Close called: %v: after a move into a shared outage log E = %g, want 0", closed, e)
+			t.Errorf("%+v: after a move into a shared outage log E = %g, want 0", c, e)
 		}
 		if got := b.compared(); got != [2]int64{} {
-			t.Errorf("Close called: %v: the new step compares %v, want nothing yet", closed, got)
+			t.Errorf("%+v: the new step compares %v, want nothing yet", c, got)
 		}
 		if got, want := b.state.Canary.at(0), counted(519, 250); got != want {
-			t.Errorf("Close called: %v: the canary's sum is %v, want %v", closed, got, want)
+			t.Errorf("%+v: the canary's sum is %v, want %v", c, got, want)
 		}
-		w.ends("sa", 50, 0)
-		w.ends("ca", 50, 0)
-		b.Add(w.after(time.Second).reading(), moved)
+		w.run(b, moved, 1, flow{50, 0, 50, 0})
 		if got, want := b.compared(), [2]int64{50, 50}; got != want {
-			t.Errorf("Close called: %v: the new step compares %v, want %v", closed, got, want)
+			t.Errorf("%+v: the new step compares %v, want %v", c, got, want)
 		}
+	}
+}
+
+// At the first look of a release half of what is kept in reserve is put in, at the first of another weight a quarter.
+func TestReserveIsPutInAtEachWeight(t *testing.T) {
+	w, b := newWorld(1, 1), begin(t, release())
+	b.Add(w.reading(), at(1))
+	moved := Position{Percent: 50, Since: w.now.Add(2 * time.Second)}
+	for i, c := range []struct {
+		at   Position
+		want float64 // of the reserve is left
+	}{{at(1), 1. / 2}, {at(1), 999. / 1000}, {moved, 999. / 1000}, {moved, 3. / 4}, {moved, 999. / 1000}} {
+		before := b.verdict.State().Signals[0].Rollback.Reserve
+		w.run(b, c.at, 1, flow{10, 0, 10, 0})
+		if got := math.Exp(b.verdict.State().Signals[0].Rollback.Reserve - before); math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("reading %d at weight %d leaves %g of the reserve, want %g", i, c.at.Percent, got, c.want)
+		}
+	}
+}
+
+// A pod whose page is lost in the middle of a look is left out of all of it.
+func TestALostPageLeavesTheLook(t *testing.T) {
+	w, b := newWorld(2, 1), begin(t, release())
+	b.Add(w.reading(), at(10))
+	w.ends("sb", 9, 9)
+	b.Add(w.after(time.Second).reading(), at(10))
+	w.pod("sb").err = "timeout"
+	w.run(b, at(10), 11, flow{1, 0, 10, 0})
+	if got, want := b.compared(), [2]int64{11, 110}; got != want {
+		t.Errorf("compared %v, want %v", got, want)
+	}
+	if got, want := b.state.Stable.at(0), counted(119, 9); got != want {
+		t.Errorf("stable's sum is %v, want %v: nothing is lost", got, want)
+	}
+}
+
+func TestLeave(t *testing.T) {
+	counts := func() byPod { return byPod{"a": {counted(5, 1)}, "b": {counted(7, 2)}} }
+	l := look{Together: tallies{Canary: counts(), Stable: counts(), Again: counts()}, Apart: tallies{Again: byPod{"b": {counted(1, 0)}}}}
+	l.leave("b")
+	stays, left := byPod{"a": {counted(5, 1)}}, byPod{"b": {counted(7, 2)}}
+	want := look{
+		Together: tallies{Canary: stays, Stable: stays, Again: stays},
+		Apart:    tallies{Canary: left, Stable: left, Again: byPod{"b": {counted(8, 2)}}},
+	}
+	if diff := cmp.Diff(want, l); diff != "" {
+		t.Errorf("after b left (-want +got):\n%s", diff)
+	}
+}
+
+// Where callers count, no page of a pod is waited for; the pod's own count is not compared in a look that it missed a part of.
+func TestCallersWaitForNoPage(t *testing.T) {
+	w, b := newWorld(2, 1), begin(t, release())
+	w.calling("caller")
+	b.Add(w.reading(), at(10))
+	w.run(b, at(10), 1, flow{1, 0, 10, 0})
+	w.pod("sb").err = "timeout"
+	w.run(b, at(10), 1, flow{1, 0, 10, 0})
+	if got, want := b.compared(), [2]int64{2, 20}; got != want {
+		t.Errorf("with a page away compared %v, want %v", got, want)
+	}
+	w.pod("sb").err = ""
+	w.run(b, at(10), 1, flow{1, 0, 10, 0})
+	w.pod("sb").err = "timeout"
+	w.run(b, at(10), 1, flow{0, 0, 1, 0})
+	w.pod("sb").err = ""
+	w.ends("sb", 5, 0)
+	w.run(b, at(10), 1, flow{0, 0, 1, 0})
+	if got := b.state.Open.Together.Stable["sb"]; got != nil {
+		t.Errorf("a pod that missed a part of the look is compared by its own count %v, want it left out", got)
 	}
 }
 

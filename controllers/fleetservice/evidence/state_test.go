@@ -27,10 +27,10 @@ func largeBook(t *testing.T) *Book {
 		w.calling(uid("movie", q))
 	}
 	b.Add(w.reading(), at(1))
-	for range 200 {
+	for range 70 {
 		for k, p := range w.pods {
 			for name, s := range p.said {
-				p.said[name] = signals.Total{Requests: s.Requests + 12345678/200, Bad: s.Bad + int64(k)}
+				p.said[name] = signals.Total{Requests: s.Requests + 12345678/70, Bad: s.Bad + int64(k)}
 			}
 		}
 		for _, c := range w.callers {

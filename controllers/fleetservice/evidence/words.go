@@ -62,7 +62,7 @@ func (b *Book) outlook(j Judgement, q Question, never bool) string {
 		return ": no request was counted in this step"
 	case never:
 		return ": this traffic does not show it"
-	case q.MaxStep > 0 && j.TimeLeft > q.MaxStep:
+	case j.TimeLeft > q.MaxStep:
 		return fmt.Sprintf(": about %s at this traffic, more than the %s of a step", rough(j.TimeLeft), q.MaxStep)
 	case j.TimeLeft > 0:
 		return fmt.Sprintf(": about %s more at this traffic", rough(j.TimeLeft))

@@ -84,6 +84,27 @@ func (w *world) after(d time.Duration) *world {
 	return w
 }
 
+// A flow is what one second of requests does.
+type flow struct{ canary, canaryBad, stable, stableBad int64 }
+
+// happens lets requests end, at the first canary pod and the first pod of stable, and at a caller that sees all of it, if any.
+func (w *world) happens(f flow) {
+	w.ends("ca", f.canary, f.canaryBad)
+	w.ends("sa", f.stable, f.stableBad)
+	for _, c := range w.callers {
+		c.sees("new", f.canary, f.canaryBad)
+		c.sees("old", f.stable, f.stableBad)
+	}
+}
+
+// run lets seconds pass, each with a reading.
+func (w *world) run(b *Book, at Position, seconds int, f flow) {
+	for range seconds {
+		w.happens(f)
+		b.Add(w.after(time.Second).reading(), at)
+	}
+}
+
 func (w *world) reading() signals.Reading {
 	r := signals.Reading{At: w.now, Slow: w.slow}
 	for _, p := range w.pods {
