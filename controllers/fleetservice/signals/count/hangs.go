@@ -6,37 +6,80 @@ import (
 	"movieexample.com/fleet/controllers/fleetservice/signals"
 )
 
-// hangs finds the calls of one process that have been open for longer than a bound: those that had begun by then, less
-// all that have ended since. A server is blind to them otherwise: it counts calls when they end.
+// hangs finds the calls of one process that have been open for longer than a bound. A server counts a call when it ends, so
+// that it is blind to those that do not.
+//
+// Of the calls that began at least the bound ago, S, at most as many have ended as have ended at all, E. So at least S − E
+// of them are open. This never takes a quick call for one that hangs; but it may be late, since what began after S may have
+// ended in place of what hangs: at 100 calls/s and a bound of 2 s, all calls hanging are seen after 2 s, every tenth after
+// 20 s.
+//
+// An open call counts as a request and as a bad one. When it ends it must not count again, nor may any sum fall. The
+// requests are the greater of E and S, which never falls. The bad ones rise by what ended badly plus what hangs more than
+// before, if that is positive: a call that hung and then ends badly is in the first and leaves the second; one that hung and
+// then ends well leaves the second, and stays bad: nobody waits for such an answer. Nothing is owed to later readings.
+// Since the bad ones never rise by more than the requests, they stay within them.
 type hangs struct {
-	// began are earlier readings of the started counter, oldest first.
-	began []reading
-	// told is the largest sum that was told, so that a call that hung and then ended is not counted twice.
+	// seen are earlier readings of the counter of calls that began, oldest first.
+	seen []mark
+	last struct{ ended, bad, started, hung int64 }
 	told signals.Total
 }
 
-type reading struct {
-	at      time.Time
+// mark says that by a moment at least so many calls had begun.
+type mark struct {
+	by      time.Time
 	started int64
 }
 
-// with adds the open calls to what ended. The sum never falls: a call that hangs counts as ended and bad, and when it ends
-// later it has been counted already.
-func (h *hangs) with(now time.Time, bound time.Duration, started int64, ended signals.Total) signals.Total {
-	if n := len(h.began); n > 0 && started < h.began[n-1].started {
-		*h = hangs{} // another process
+// calls are what one page says of calls.
+type calls struct {
+	// began is when the process began, from and to enclose the moment that the page tells of.
+	began, from, to time.Time
+	// started and handled are the calls that began and that ended, without streams, which are open for long.
+	started, handled int64
+	// ended are all requests that ended, streams and other counters too.
+	ended signals.Total
+}
+
+// with adds the open calls to what ended.
+func (h *hangs) with(bound time.Duration, c calls) signals.Total {
+	if h.seen == nil || c.started < h.last.started || c.ended.Requests < h.last.ended {
+		h.begin(bound, c)
 	}
-	h.began = append(h.began, reading{now, started})
-	due := int64(-1)
-	for len(h.began) > 1 && now.Sub(h.began[1].at) >= bound {
-		h.began = h.began[1:]
-	}
-	if now.Sub(h.began[0].at) >= bound {
-		due = h.began[0].started
-	}
-	open := max(0, due-ended.Requests)
-	sum := signals.Total{Requests: ended.Requests + open, Bad: ended.Bad + open}
-	h.told.Requests = max(h.told.Requests, sum.Requests)
-	h.told.Bad = min(h.told.Requests, max(h.told.Bad, sum.Bad))
+	h.note(bound, c)
+	hung := max(0, h.startedBy(c.from.Add(-bound))-c.handled)
+	h.told.Requests = max(h.told.Requests, c.ended.Requests+hung)
+	h.told.Bad += max(0, c.ended.Bad-h.last.bad+hung-h.last.hung)
+	h.last.ended, h.last.bad, h.last.started, h.last.hung = c.ended.Requests, c.ended.Bad, c.started, hung
 	return h.told
+}
+
+// begin takes up a process that was not known, or that began anew. One that is older than the bound may have been read
+// before by an operator that ended, who may have told of open calls as requests. Requests must not be fewer than those:
+// they were at most all that began.
+func (h *hangs) begin(bound time.Duration, c calls) {
+	*h = hangs{seen: []mark{{c.began, 0}}, told: c.ended}
+	h.last.bad = c.ended.Bad
+	if c.from.Sub(c.began) > bound {
+		h.told.Requests += max(0, c.started-c.handled)
+	}
+}
+
+// note remembers a reading, not more often than is needed to know a bound's end well.
+func (h *hangs) note(bound time.Duration, c calls) {
+	if c.to.Sub(h.seen[len(h.seen)-1].by) >= bound/64 {
+		h.seen = append(h.seen, mark{c.to, c.started})
+	}
+	for len(h.seen) > 1 && !h.seen[1].by.After(c.from.Add(-bound)) {
+		h.seen = h.seen[1:]
+	}
+}
+
+// startedBy is how many calls had begun by a moment, at least.
+func (h *hangs) startedBy(moment time.Time) int64 {
+	if h.seen[0].by.After(moment) {
+		return 0
+	}
+	return h.seen[0].started
 }

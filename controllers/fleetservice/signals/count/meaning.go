@@ -2,8 +2,6 @@ package count
 
 import (
 	"cmp"
-	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -11,7 +9,7 @@ import (
 	"movieexample.com/fleet/api/v1alpha1"
 )
 
-// Metrics of grpc-go's middleware and of the fleet's kit.
+// Metrics of grpc-go's middleware, of common HTTP middleware, and of the fleet's own clients.
 const (
 	grpcHandled   = "grpc_server_handled_total"
 	grpcStarted   = "grpc_server_started_total"
@@ -43,7 +41,8 @@ func (p patterns) match(code string) bool {
 	})
 }
 
-// Codes of gRPC as grpc-go's middleware writes them and as the specification does. CANCELLED is nobody's fault.
+// Codes of gRPC as grpc-go's middleware writes them and as the specification does. CANCELLED is nobody's fault: the caller
+// did not wait for the answer.
 var (
 	grpcErrors = patterns{ // a constant
 		"Unknown", "DeadlineExceeded", "Internal", "Unavailable", "Unimplemented", "DataLoss",
@@ -55,15 +54,20 @@ var (
 	}
 )
 
-// Meaning says which metrics mean what. The first counter that a page has is the one that counts: where a program counts
-// gRPC and HTTP, and its HTTP is served by its gRPC handlers, nothing is counted twice.
+// Meaning says which metrics mean what.
 type Meaning struct {
-	path      string
+	path string
+	// counters are the counters of answers, and durations the histograms of their time, in the order of preference.
 	counters  []counter
 	durations []string
+	// summed is true where all counters count, since somebody chose them. Without a choice only the first counts that there
+	// is: a program that serves HTTP through its gRPC handlers counts such a request in both, and two counts of one fault
+	// would weigh twice.
+	summed bool
 	// bound is the latency's, in seconds; 0 where latency is not judged.
 	bound float64
-	hang  time.Duration
+	// hang is how long a call may be open.
+	hang time.Duration
 }
 
 // NewMeaning compiles what a spec says; either part may be nil.
@@ -88,7 +92,7 @@ func NewMeaning(policy *v1alpha1.SignalPolicy, objectives *v1alpha1.Objectives) 
 		m.durations = []string{own.Durations}
 	}
 	if len(own.Requests) > 0 {
-		m.counters = nil
+		m.counters, m.summed = nil, true
 	}
 	for _, r := range own.Requests {
 		m.counters = append(m.counters, counter{r.Counter, cmp.Or(r.CodeLabel, "code"), r.Errors, r.Refusals})
@@ -96,17 +100,23 @@ func NewMeaning(policy *v1alpha1.SignalPolicy, objectives *v1alpha1.Objectives) 
 	return m
 }
 
-// wants tells whether a family is of any use.
-func (m Meaning) wants(family string) bool {
-	switch family {
-	case grpcStarted, calledHandled, calledSeconds, unreachable:
-		return true
-	}
-	return slices.Contains(m.durations, family) || slices.ContainsFunc(m.counters, func(c counter) bool { return c.name == family })
+// serverFamilies tells of which families a page of the service is read.
+func (m Meaning) serverFamilies(family string) bool {
+	return (family == grpcStarted && m.counts(grpcHandled)) || m.counts(family) ||
+		(m.bound > 0 && slices.Contains(m.durations, family))
 }
 
-// lookedFor names the counters, for messages.
-func (m Meaning) lookedFor() string {
+// callerFamilies tells of which families a caller's page is read.
+func (m Meaning) callerFamilies(family string) bool {
+	return family == calledHandled || family == unreachable || (m.bound > 0 && family == calledSeconds)
+}
+
+func (m Meaning) counts(name string) bool {
+	return slices.ContainsFunc(m.counters, func(c counter) bool { return c.name == name })
+}
+
+// counterNames and durationNames are what was looked for, for messages.
+func (m Meaning) counterNames() string {
 	var names []string
 	for _, c := range m.counters {
 		names = append(names, c.name)
@@ -114,12 +124,4 @@ func (m Meaning) lookedFor() string {
 	return strings.Join(names, " or ")
 }
 
-// whole reads a counter's value: a whole number of requests. What is none is an error, since whoever writes such a page
-// cannot be believed.
-func whole(name string, v float64) (int64, error) {
-	const most = 1 << 53
-	if math.IsNaN(v) || v < 0 || v > most || v != math.Trunc(v) {
-		return 0, fmt.Errorf("%s has the value %g, which is no number of requests", name, v)
-	}
-	return int64(v), nil
-}
+func (m Meaning) durationNames() string { return strings.Join(m.durations, " or ") }

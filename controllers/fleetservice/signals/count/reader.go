@@ -3,6 +3,7 @@ package count
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,176 +13,119 @@ import (
 	"movieexample.com/fleet/controllers/fleetservice/signals/scrape"
 )
 
-// slowest is how long a reading of both revisions may take to be comparable.
+// slowest is how far apart the pages of two revisions may be read to be comparable.
 const slowest = 600 * time.Millisecond
 
-// forgetAfter is how long the open calls of a pod that is read no more are remembered.
-const forgetAfter = time.Minute
-
-// PodTarget is a pod of the service.
-type PodTarget struct {
-	UID, Name, Revision string
-	Began               time.Time
-	Address             string
-}
-
-// CallerTarget is a pod that calls the service.
-type CallerTarget struct{ UID, Name, Address string }
-
-// Request says what is to be read.
-type Request struct {
-	Pods           []PodTarget
-	Canary, Stable string
-	Callers        []CallerTarget
-	// Upstreams are the names by which callers know the service.
-	Upstreams []string
-	Meaning   Meaning
-}
-
-// Findings are what is wrong with the objectives.
-type Findings struct {
-	// Unmeasurable says which objective cannot be measured; empty when all can.
-	Unmeasurable string
-}
-
-// Reader reads all counters of a service. For concurrent use.
+// Reader reads all counters of a service, and remembers what it must know of the readings before. For concurrent use, but
+// no pod may be in two Reads at the same time.
 type Reader struct {
 	clock   clock.PassiveClock
 	scraper *scrape.Scraper
 
-	mu    sync.Mutex
-	hangs map[string]*remembered // by pod UID
+	mu   sync.Mutex
+	pods map[string]*memory // by UID
 }
 
-type remembered struct {
-	hangs
-
-	seen time.Time
-}
-
-// NewReader returns a reader with the default limits.
+// NewReader returns a reader with the default limits. All of the process's reading should go through one, since the limits
+// are for all together.
 func NewReader(clk clock.PassiveClock) *Reader {
-	return &Reader{clock: clk, scraper: scrape.New(scrape.Limits{}), hangs: map[string]*remembered{}}
+	return &Reader{clock: clk, scraper: scrape.New(scrape.Limits{}, clk), pods: map[string]*memory{}}
 }
 
-// Read reads the pages of both revisions and of all callers. Where nobody else counts, stable is read before and after
-// the canary, so that an outage that begins in between is not blamed on either.
+// Close ends idle connections. No Read may be under way.
+func (r *Reader) Close() { r.scraper.Close() }
+
+// Read reads the pages of both revisions and of all callers. Stable's are read before the canary's and after, so that an
+// outage that begins in between can be told from a fault of the canary's. What cannot be read is said in the reading.
 func (r *Reader) Read(ctx context.Context, q Request) (signals.Reading, Findings) {
-	began := time.Now() //nolint:forbidigo // measures how long the reading took, which a fake clock cannot know
-	var findings Findings
-	stable := r.pages(ctx, q, q.Stable)
-	canary := r.pages(ctx, q, q.Canary)
-	var again map[string]scrape.Page
-	if len(q.Callers) == 0 {
-		again = r.pages(ctx, q, q.Stable)
-	}
-	callers := r.callers(ctx, q)
-	reading := signals.Reading{At: r.clock.Now()}
-	if took := time.Since(began); took > slowest { //nolint:forbidigo // as above
-		reading.Slow = fmt.Sprintf("reading all counters took %s; more than %s cannot be compared", took.Round(10*time.Millisecond), slowest)
-	}
-	for _, p := range q.Pods {
-		page, of := canary[p.UID], p.Revision
-		if of == q.Stable {
-			page = stable[p.UID]
-		}
-		reading.Pods = append(reading.Pods, r.pod(q.Meaning, reading.At, p, page, again[p.UID], &findings))
-	}
-	reading.Callers = callers
-	r.forget(reading.At)
-	return reading, findings
-}
-
-func (r *Reader) pages(ctx context.Context, q Request, revision string) map[string]scrape.Page {
-	var targets []scrape.Target
-	for _, p := range q.Pods {
-		if p.Revision == revision {
-			targets = append(targets, scrape.Target{Key: p.UID, Address: p.Address, Path: q.Meaning.path})
+	q.Pods = slices.DeleteFunc(slices.Clone(q.Pods), func(p PodTarget) bool { return p.Revision != q.Stable && p.Revision != q.Canary })
+	known := r.remember(q.Pods)
+	p := r.pages(ctx, q, known)
+	reading := signals.Reading{At: r.clock.Now(), Slow: p.slow(q)}
+	servers := make(map[string]server, len(q.Pods)) // whose pages can be believed
+	for _, pod := range q.Pods {
+		if said, believed := known[pod.UID].take(q.Meaning, p.first[pod.UID]); believed {
+			servers[pod.UID] = said
 		}
 	}
-	return r.scraper.Read(ctx, targets, q.Meaning.wants)
+	choice := q.Meaning.choose(q.Pods, known)
+	for _, pod := range q.Pods {
+		reading.Pods = append(reading.Pods, choice.pod(pod, known[pod.UID], p, servers[pod.UID]))
+	}
+	var callers []caller
+	reading.Callers, callers = q.callers(p.callers)
+	return reading, choice.findings(q.Pods, servers, callers)
 }
 
-// pod makes a pod's reading of its page, and of the second one where there is one.
-func (r *Reader) pod(m Meaning, now time.Time, p PodTarget, page, again scrape.Page, findings *Findings) signals.PodReading {
-	out := signals.PodReading{UID: p.UID, Name: p.Name, Revision: p.Revision, Began: p.Began}
-	var err error
-	if out.Totals, err = r.totals(m, now, p.UID, page, findings); err != nil {
-		out.Err = err.Error()
-		return out
-	}
-	if again.Families == nil || again.Err != nil {
-		return out
-	}
-	if out.Again, err = r.totals(m, now, "again/"+p.UID, again, findings); err != nil {
-		out.Again = nil
-	}
-	return out
-}
+// pages are all pages of a reading, by UID.
+type pages struct{ first, again, callers map[string]scrape.Page }
 
-func (r *Reader) totals(m Meaning, now time.Time, key string, page scrape.Page, findings *Findings) (map[string]signals.Total, error) {
-	if page.Err != nil {
-		return nil, page.Err
-	}
-	totals, finding, err := m.totals(page.Families)
-	if err != nil {
-		return nil, err
-	}
-	if finding != "" {
-		findings.Unmeasurable = finding
-	}
-	begun, tells, err := started(page.Families)
-	if err != nil {
-		return nil, err
-	}
-	if tells {
-		totals[signals.Errors] = r.open(key, now).with(now, m.hang, begun, totals[signals.Errors])
-	} else if _, counted := page.Families[m.counters[0].name]; !counted && len(page.Families) == 0 {
-		return nil, fmt.Errorf("the page has no %s: set signals.metrics to what the program counts", m.lookedFor())
-	}
-	return totals, nil
-}
-
-func (r *Reader) open(key string, now time.Time) *remembered {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	h := r.hangs[key]
-	if h == nil {
-		h = &remembered{}
-		r.hangs[key] = h
-	}
-	h.seen = now
-	return h
-}
-
-func (r *Reader) forget(now time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for key, h := range r.hangs {
-		if now.Sub(h.seen) > forgetAfter {
-			delete(r.hangs, key)
+// pages reads stable, canary, stable. A pod that gave no page the last time is read beside the canary's: it may take its
+// whole time, and what the others say must not become old meanwhile.
+func (r *Reader) pages(ctx context.Context, q Request, known map[string]*memory) pages {
+	var before, beside []scrape.Target
+	for _, pod := range q.Pods {
+		t := scrape.Target{UID: pod.UID, Address: pod.Address, Path: q.Meaning.path}
+		if pod.Revision == q.Stable && !known[pod.UID].failed {
+			before = append(before, t)
+		} else {
+			beside = append(beside, t)
 		}
 	}
-}
-
-func (r *Reader) callers(ctx context.Context, q Request) []signals.CallerReading {
-	var targets []scrape.Target
+	var called []scrape.Target
 	for _, c := range q.Callers {
-		targets = append(targets, scrape.Target{Key: c.UID, Address: c.Address, Path: defaultPath})
+		called = append(called, scrape.Target{UID: c.UID, Address: c.Address, Path: defaultPath})
 	}
-	pages := r.scraper.Read(ctx, targets, q.Meaning.wants)
-	var list []signals.CallerReading
-	for _, c := range q.Callers {
-		reading := signals.CallerReading{UID: c.UID, Name: c.Name}
-		page := pages[c.UID]
-		err := page.Err
+	var p pages
+	var callers sync.WaitGroup
+	callers.Go(func() { p.callers = r.scraper.Read(ctx, called, q.Meaning.callerFamilies) })
+	p.first = r.scraper.Read(ctx, before, q.Meaning.serverFamilies)
+	for uid, page := range r.scraper.Read(ctx, beside, q.Meaning.serverFamilies) {
+		p.first[uid] = page
+	}
+	before = slices.DeleteFunc(before, func(t scrape.Target) bool { return p.first[t.UID].Err != nil })
+	p.again = r.scraper.Read(ctx, before, q.Meaning.serverFamilies)
+	callers.Wait()
+	return p
+}
+
+// slow says that stable's pages and the canary's are too far apart. Stable's second ones may be late: what they add only
+// ever speaks for the canary.
+func (p pages) slow(q Request) string {
+	var first, last time.Time
+	for _, pod := range q.Pods {
+		page, read := p.first[pod.UID]
+		if !read || page.Err != nil {
+			continue
+		}
+		if pod.Revision == q.Stable && (first.IsZero() || page.From.Before(first)) {
+			first = page.From
+		}
+		if pod.Revision == q.Canary && page.To.After(last) {
+			last = page.To
+		}
+	}
+	took := last.Sub(first)
+	if first.IsZero() || last.IsZero() || took <= slowest {
+		return ""
+	}
+	return fmt.Sprintf("the stable revision's counters and the canary's were read %s apart, more than %s", took.Round(100*time.Millisecond), slowest)
+}
+
+// callers are the readings of all callers, and what their pages say of the objectives.
+func (q Request) callers(pages map[string]scrape.Page) (list []signals.CallerReading, all []caller) {
+	for _, target := range q.Callers {
+		reading := signals.CallerReading{UID: target.UID, Name: target.Name}
+		page := pages[target.UID]
+		said, err := caller{}, page.Err
 		if err == nil {
-			reading.Revisions, err = q.Meaning.called(page.Families, q.Upstreams)
+			said, err = q.Meaning.called(page.Families, q.Upstreams, []string{q.Canary, q.Stable})
 		}
 		if err != nil {
 			reading.Err = err.Error()
 		}
-		list = append(list, reading)
+		reading.Revisions = said.revisions
+		list, all = append(list, reading), append(all, said)
 	}
-	return list
+	return list, all
 }

@@ -1,32 +1,28 @@
 package scrape
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"strings"
+	"net/netip"
 	"sync"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
+	"k8s.io/utils/clock"
 )
 
-// Limits bound what a page can cost.
+// Limits bound what pages can cost.
 type Limits struct {
-	// Bytes is how much of a page is read; a longer one is an error. Default 1 MiB.
+	// Bytes is how long a page may be. Default 1 MiB.
 	Bytes int64
 	// Series is how many of the wanted ones a page may have. Default 5,000.
 	Series int
-	// Timeout is the time for one page. Default 500 ms.
+	// Timeout is the time for one page. A Read takes at most twice that, however many pages it is to read. Default 500 ms.
 	Timeout time.Duration
-	// Concurrency is how many pages the process reads at once. Default 16.
+	// Concurrency is how many pages are read at once by all Reads together. One Read takes at most half of them, so that
+	// pods of one service that do not answer do not keep another service's from being read. Default 16, at least 2.
 	Concurrency int
 }
 
@@ -46,42 +42,53 @@ func (l Limits) filled() Limits {
 	return l
 }
 
-// maxLine is the longest line that is read.
-const maxLine = 16 << 10
+const (
+	// maxLine is the longest line that is read, and the longest header.
+	maxLine = 16 << 10
+	// idle is how long a connection to a pod that may have gone is kept.
+	idle = 15 * time.Second
+)
 
 // Target is a page.
 type Target struct {
-	// Key names the target in the answer.
-	Key string
-	// Address is host:port, Path the page's.
+	// UID names the target in the answer.
+	UID string
+	// Address is IP:port, Path the page's. Names are refused: who answers under a pod's IP is the pod, and nothing else
+	// is to be dialled.
 	Address, Path string
 }
 
-// Page is what was asked for of a page, by family; Err says why it could not be read.
+// Page is what was asked for of a page.
 type Page struct {
+	// Families are the wanted ones that the page has.
 	Families map[string]*dto.MetricFamily
-	Err      error
+	// Err says why the page could not be read or believed.
+	Err error
+	// From and To enclose the moment that the page tells of.
+	From, To time.Time
 }
 
 // Scraper reads pages. For concurrent use.
 type Scraper struct {
 	limits Limits
+	clock  clock.PassiveClock
 	client *http.Client
 	places chan struct{}
 }
 
-// New returns a scraper whose limits hold for all its callers together.
-func New(limits Limits) *Scraper {
+// New returns a scraper whose limits hold for all its callers together. Limits that are 0 are the default.
+func New(limits Limits, clk clock.PassiveClock) *Scraper {
 	limits = limits.filled()
 	return &Scraper{
-		limits: limits, places: make(chan struct{}, limits.Concurrency),
+		limits: limits, clock: clk, places: make(chan struct{}, limits.Concurrency),
 		client: &http.Client{
 			Transport: &http.Transport{
-				DialContext:            (&net.Dialer{Timeout: limits.Timeout}).DialContext,
+				Proxy:                  nil, // pods are in the cluster
+				DialContext:            dialIP,
 				DisableCompression:     true, // a small answer must not become a large page
 				MaxIdleConnsPerHost:    1,
 				MaxIdleConns:           1000,
-				IdleConnTimeout:        30 * time.Second,
+				IdleConnTimeout:        idle,
 				MaxResponseHeaderBytes: maxLine,
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -89,138 +96,57 @@ func New(limits Limits) *Scraper {
 	}
 }
 
-// Close ends idle connections.
-func (s *Scraper) Close() { s.client.CloseIdleConnections() }
-
-// Read reads the pages at the same time and keeps the families that are wanted. Every target has a page in the answer.
-func (s *Scraper) Read(ctx context.Context, targets []Target, want func(family string) bool) map[string]Page {
-	pages := make([]Page, len(targets))
-	var wait sync.WaitGroup
-	for i, t := range targets {
-		wait.Go(func() { pages[i] = s.page(ctx, t, want) })
+// dialIP dials addresses, not names.
+func dialIP(ctx context.Context, network, address string) (net.Conn, error) {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no IP address and port", address)
 	}
-	wait.Wait()
-	byKey := make(map[string]Page, len(targets))
-	for i, t := range targets {
-		byKey[t.Key] = pages[i]
-	}
-	return byKey
+	return (&net.Dialer{}).DialContext(ctx, network, at.String())
 }
 
-func (s *Scraper) page(ctx context.Context, t Target, want func(string) bool) Page {
-	ctx, cancel := context.WithTimeout(ctx, s.limits.Timeout)
+// Close ends idle connections. No Read may be under way.
+func (s *Scraper) Close() { s.client.CloseIdleConnections() }
+
+// Read reads pages at the same time and keeps the families that are wanted. Every target has a page in the answer, be it
+// one that says why it could not be read.
+func (s *Scraper) Read(ctx context.Context, targets []Target, want func(family string) bool) map[string]Page {
+	ctx, cancel := context.WithTimeout(ctx, 2*s.limits.Timeout)
 	defer cancel()
+	pages := make([]Page, len(targets))
+	next := make(chan int)
+	var readers sync.WaitGroup
+	for range min(len(targets), max(1, s.limits.Concurrency/2)) {
+		readers.Go(func() {
+			for i := range next {
+				pages[i] = s.page(ctx, targets[i], want)
+			}
+		})
+	}
+	for i := range targets {
+		next <- i
+	}
+	close(next)
+	readers.Wait()
+	byUID := make(map[string]Page, len(targets))
+	for i, t := range targets {
+		byUID[t.UID] = pages[i]
+	}
+	return byUID
+}
+
+// page reads one page when it is its turn.
+func (s *Scraper) page(ctx context.Context, t Target, want func(string) bool) Page {
 	select {
 	case s.places <- struct{}{}:
 		defer func() { <-s.places }()
 	case <-ctx.Done():
-		return Page{Err: fmt.Errorf("no turn to read it within %s", s.limits.Timeout)}
+		return Page{Err: fmt.Errorf("it was not its turn within %s, since other pages took too long", 2*s.limits.Timeout)}
 	}
-	families, err := s.fetch(ctx, t, want)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("no whole page within %s", s.limits.Timeout)
-	}
-	return Page{Families: families, Err: err}
-}
-
-func (s *Scraper) fetch(ctx context.Context, t Target, want func(string) bool) (map[string]*dto.MetricFamily, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+t.Address+t.Path, nil)
-	if err != nil {
-		return nil, fmt.Errorf("address %s: %w", t.Address, err)
-	}
-	request.Header.Set("Accept", "text/plain;version=0.0.4")
-	response, err := s.client.Do(request)
-	if err != nil {
-		return nil, cause(err)
-	}
-	defer func() { _ = response.Body.Close() }() // read only
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("GET %s answers %s", t.Path, response.Status)
-	}
-	if encoding := response.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
-		return nil, fmt.Errorf("the page is encoded as %q though nobody asked for it", encoding)
-	}
-	return s.parse(response.Body, want)
-}
-
-// cause is the error without the address, which the caller knows, and without the local port, which differs each time.
-func cause(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		return fmt.Errorf("%s: %w", op.Op, op.Err)
-	}
-	return err
-}
-
-// parse keeps the lines of wanted families and has them read by Prometheus' own parser.
-func (s *Scraper) parse(body io.Reader, want func(string) bool) (families map[string]*dto.MetricFamily, err error) {
-	kept, err := s.filter(body, want)
-	if err != nil {
-		return nil, err
-	}
-	parser := expfmt.NewTextParser(model.LegacyValidation)
-	families, err = parser.TextToMetricFamilies(bytes.NewReader(kept))
-	if err != nil {
-		return nil, fmt.Errorf("the page is not in Prometheus' text format: %w", err)
-	}
-	return families, nil
-}
-
-func (s *Scraper) filter(body io.Reader, want func(string) bool) ([]byte, error) {
-	var kept bytes.Buffer
-	limited := &io.LimitedReader{R: body, N: s.limits.Bytes + 1}
-	lines := bufio.NewScanner(limited)
-	lines.Buffer(make([]byte, 0, 4096), maxLine)
-	series := 0
-	for lines.Scan() {
-		line := lines.Bytes()
-		name, sample := nameOf(line)
-		if !want(name) && !want(base(name)) {
-			continue
-		}
-		if sample {
-			series++
-		}
-		if series > s.limits.Series {
-			return nil, fmt.Errorf("the page has more than %d series of what is counted", s.limits.Series)
-		}
-		kept.Write(line)
-		kept.WriteByte('\n')
-	}
-	if limited.N <= 0 {
-		return nil, fmt.Errorf("the page is longer than %d bytes", s.limits.Bytes)
-	}
-	if errors.Is(lines.Err(), bufio.ErrTooLong) {
-		return nil, fmt.Errorf("the page has a line longer than %d bytes", maxLine)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, cause(err)
-	}
-	return kept.Bytes(), nil
-}
-
-// nameOf is the metric that a line is about, and whether it is a sample.
-func nameOf(line []byte) (string, bool) {
-	if bytes.HasPrefix(line, []byte("# TYPE ")) {
-		name, _, _ := bytes.Cut(line[len("# TYPE "):], []byte(" "))
-		return string(name), false
-	}
-	if len(line) == 0 || line[0] == '#' {
-		return "", false
-	}
-	end := bytes.IndexAny(line, "{ \t")
-	if end < 0 {
-		return "", false
-	}
-	return string(line[:end]), true
-}
-
-// base is the histogram that a sample belongs to.
-func base(name string) string {
-	for _, suffix := range []string{"_bucket", "_count", "_sum"} {
-		if family, found := strings.CutSuffix(name, suffix); found {
-			return family
-		}
-	}
-	return name
+	ctx, cancel := context.WithTimeout(ctx, s.limits.Timeout)
+	defer cancel()
+	page := Page{From: s.clock.Now()}
+	page.Families, page.Err = s.fetch(ctx, t, want)
+	page.To = s.clock.Now()
+	return page
 }
