@@ -3,23 +3,18 @@
 package traffic_test
 
 import (
-	"context"
 	"errors"
 	"maps"
-	"net"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/hashicorp/consul/api"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice/traffic"
 	"movieexample.com/fleet/controllers/internal/bindings"
 	"movieexample.com/fleet/test/parts"
@@ -27,250 +22,272 @@ import (
 
 const (
 	name  = "movies-rating"
-	owner = "movies/movies-rating"
+	owner = "movies/rating"
 )
 
 func at(port int) bindings.Consul {
 	return bindings.Consul{Scheme: "http", Host: "127.0.0.1", Port: port}
 }
 
-func to(stable string, others ...string) traffic.Route {
-	return traffic.Route{Service: name, Owner: owner, Default: stable, Revisions: traffic.Revisions(append(others, stable)...)}
+// rating is the service as the provider knows it, in a namespace.
+func rating(namespace string, agent bindings.Consul) traffic.Target {
+	fs := &v1alpha1.FleetService{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "rating"}}
+	fs.Spec.ConsulName = name
+	return traffic.Target{Service: fs, Consul: &agent}
 }
 
-func resolver(t *testing.T, client *api.Client) *api.ServiceResolverConfigEntry {
+// alone gives a revision all requests, beside others that have pods.
+func alone(main string, others ...string) traffic.Split {
+	return traffic.Split{Main: main, Live: append(others, main)}
+}
+
+// shared gives a second revision a share.
+func shared(main, other string, percent int32) traffic.Split {
+	return traffic.Split{Main: main, Other: other, Percent: percent, Live: []string{main, other}}
+}
+
+// move moves and checks that the provider sees it done.
+func move(t *testing.T, c *traffic.Consul, target traffic.Target, split traffic.Split) {
 	t.Helper()
-	entry, _, err := client.ConfigEntries().Get(api.ServiceResolver, name, nil)
-	if err != nil {
-		t.Fatalf("get the service-resolver: %v", err)
+	if err := c.Move(t.Context(), target, split); err != nil {
+		t.Fatalf("Move to %+v = %v", split, err)
 	}
-	return entry.(*api.ServiceResolverConfigEntry)
+	follows(t, c, target, split, true)
 }
 
-func move(t *testing.T, consul *traffic.Consul, agent bindings.Consul, route traffic.Route) {
+func follows(t *testing.T, c *traffic.Consul, target traffic.Target, split traffic.Split, want bool) {
 	t.Helper()
-	if err := consul.Move(t.Context(), agent, route); err != nil {
-		t.Fatalf("Move to %s = %v", route.Default, err)
-	}
-	got, err := consul.Observe(t.Context(), agent, name)
-	if err != nil || got != route.Default {
-		t.Fatalf("Observe after Move = %q, %v, want %q", got, err, route.Default)
+	if got, err := c.Follows(t.Context(), target, split); got != want || err != nil {
+		t.Errorf("Follows %+v = %t, %v, want %t", split, got, err, want)
 	}
 }
 
-func TestConsul(t *testing.T) {
-	server := parts.StartConsul(t)
-	client, agent, consul := server.Client(t), at(server.Port), traffic.NewConsul()
-
-	t.Run("nothing written yet", func(t *testing.T) {
-		if got, err := consul.Observe(t.Context(), agent, name); err != nil || got != "" {
-			t.Errorf("Observe = %q, %v, want nothing", got, err)
-		}
-	})
-	t.Run("first revision", func(t *testing.T) {
-		move(t, consul, agent, to("aaaa"))
-		want := &api.ServiceResolverConfigEntry{
-			Kind: api.ServiceResolver, Name: name, DefaultSubset: "aaaa", Meta: map[string]string{"managed-by": "movie-fleet", "owner": owner},
-			Subsets: map[string]api.ServiceResolverSubset{"aaaa": {Filter: `Service.Meta.revision == "aaaa"`, OnlyPassing: true}},
-		}
-		ignore := cmpopts.IgnoreFields(api.ServiceResolverConfigEntry{}, "CreateIndex", "ModifyIndex", "Partition", "Namespace")
-		if diff := cmp.Diff(want, resolver(t, client), ignore); diff != "" {
-			t.Errorf("service-resolver (-want +got):\n%s", diff)
-		}
-		defaults, _, err := client.ConfigEntries().Get(api.ServiceDefaults, name, nil)
-		if err != nil || defaults.(*api.ServiceConfigEntry).Protocol != "grpc" {
-			t.Errorf("service-defaults = %+v, %v, want protocol grpc", defaults, err)
-		}
-	})
-	t.Run("no write when nothing changed", func(t *testing.T) {
-		before := index(t, client)
-		for range 3 {
-			move(t, consul, agent, to("aaaa"))
-			move(t, traffic.NewConsul(), agent, to("aaaa")) // another process
-		}
-		if after := index(t, client); !maps.Equal(before, after) {
-			t.Errorf("ModifyIndex went from %v to %v though nothing changed", before, after)
-		}
-	})
-	t.Run("a second revision beside the first", func(t *testing.T) {
-		move(t, consul, agent, to("aaaa", "bbbb"))
-		if got := len(resolver(t, client).Subsets); got != 2 {
-			t.Errorf("the resolver has %d subsets, want 2", got)
-		}
-	})
-	t.Run("switched", func(t *testing.T) {
-		move(t, consul, agent, to("bbbb", "aaaa"))
-		move(t, consul, agent, to("bbbb"))
-		if _, old := resolver(t, client).Subsets["aaaa"]; old {
-			t.Error("the subset of the revision that left is still there")
-		}
-	})
-	t.Run("of another owner", func(t *testing.T) {
-		theirs := to("cccc")
-		theirs.Owner = "films/rating"
-		var taken *traffic.NameTaken
-		if err := consul.Move(t.Context(), agent, theirs); !errors.As(err, &taken) || !strings.Contains(err.Error(), owner) {
-			t.Errorf("Move of a name that belongs to %s = %v, want NameTaken that names the owner", owner, err)
-		}
-		if err := consul.Remove(t.Context(), agent, name, theirs.Owner); err != nil {
-			t.Errorf("Remove by another owner = %v, want nothing done", err)
-		}
-		if got := resolver(t, client).DefaultSubset; got != "bbbb" {
-			t.Errorf("another owner moved the default subset to %q, want bbbb still", got)
-		}
-	})
-	t.Run("removed, and again", func(t *testing.T) {
-		for range 2 {
-			if err := consul.Remove(t.Context(), agent, name, owner); err != nil {
-				t.Errorf("Remove = %v", err)
-			}
-		}
-		for _, kind := range []string{api.ServiceResolver, api.ServiceDefaults} {
-			if entries, _, err := client.ConfigEntries().List(kind, nil); err != nil || len(entries) != 0 {
-				t.Errorf("%s after Remove = %v, %v, want none", kind, entries, err)
-			}
-		}
-	})
-}
-
-// index is when each entry was written last.
-func index(t *testing.T, client *api.Client) map[string]uint64 {
+// held are the entries of the service by kind.
+func held(t testing.TB, client *api.Client) map[string]api.ConfigEntry {
 	t.Helper()
-	found := map[string]uint64{}
-	for _, kind := range []string{api.ServiceResolver, api.ServiceDefaults} {
+	found := map[string]api.ConfigEntry{}
+	for _, kind := range []string{api.ServiceDefaults, api.ServiceResolver, api.ServiceSplitter} {
 		entry, _, err := client.ConfigEntries().Get(kind, name, nil)
-		if err != nil {
+		var status api.StatusError
+		switch {
+		case errors.As(err, &status) && status.Code == http.StatusNotFound:
+		case err != nil:
 			t.Fatalf("get %s: %v", kind, err)
+		default:
+			found[kind] = entry
 		}
-		found[kind] = entry.GetModifyIndex()
 	}
 	return found
 }
 
-func TestConsulHandEditIsRestored(t *testing.T) {
-	server := parts.StartConsul(t)
-	client, agent, consul := server.Client(t), at(server.Port), traffic.NewConsul()
-	passing := api.ServiceResolverSubset{Filter: `Service.Meta.revision == "aaaa"`, OnlyPassing: true}
-	elsewhere := &api.ServiceConfigEntry{Kind: api.ServiceDefaults, Name: "elsewhere", Protocol: "grpc"}
-	if _, _, err := client.ConfigEntries().Set(elsewhere, nil); err != nil {
-		t.Fatal(err)
+func subset(revision string) api.ServiceResolverSubset {
+	return api.ServiceResolverSubset{Filter: `Service.Meta.revision == "` + revision + `"`, OnlyPassing: true}
+}
+
+// entriesOf are the entries that a split comes to, with subsets for some revisions.
+func entriesOf(main string, splits []api.ServiceSplit, revisions ...string) map[string]api.ConfigEntry {
+	meta := map[string]string{"managed-by": "movie-fleet", "owner": owner}
+	subsets := map[string]api.ServiceResolverSubset{}
+	for _, r := range revisions {
+		subsets[r] = subset(r)
 	}
-	for what, edit := range map[string]api.ConfigEntry{
-		"default subset":    &api.ServiceResolverConfigEntry{Kind: api.ServiceResolver, Name: name, DefaultSubset: "x", Subsets: map[string]api.ServiceResolverSubset{"aaaa": passing, "x": passing}},
-		"filter":            &api.ServiceResolverConfigEntry{Kind: api.ServiceResolver, Name: name, DefaultSubset: "aaaa", Subsets: map[string]api.ServiceResolverSubset{"aaaa": {OnlyPassing: true}}},
-		"failing instances": &api.ServiceResolverConfigEntry{Kind: api.ServiceResolver, Name: name, DefaultSubset: "aaaa", Subsets: map[string]api.ServiceResolverSubset{"aaaa": {Filter: passing.Filter}}},
-		"redirect":          &api.ServiceResolverConfigEntry{Kind: api.ServiceResolver, Name: name, Redirect: &api.ServiceResolverRedirect{Service: "elsewhere"}},
-		"failover":          &api.ServiceResolverConfigEntry{Kind: api.ServiceResolver, Name: name, DefaultSubset: "aaaa", Subsets: map[string]api.ServiceResolverSubset{"aaaa": passing}, Failover: map[string]api.ServiceResolverFailover{"*": {Service: "elsewhere"}}},
-		"protocol":          &api.ServiceConfigEntry{Kind: api.ServiceDefaults, Name: name, Protocol: "tcp"},
+	return map[string]api.ConfigEntry{
+		api.ServiceDefaults: &api.ServiceConfigEntry{Kind: api.ServiceDefaults, Name: name, Protocol: "grpc", Meta: meta},
+		api.ServiceResolver: &api.ServiceResolverConfigEntry{Kind: api.ServiceResolver, Name: name, DefaultSubset: main, Subsets: subsets, Meta: meta},
+		api.ServiceSplitter: &api.ServiceSplitterConfigEntry{Kind: api.ServiceSplitter, Name: name, Splits: splits, Meta: meta},
+	}
+}
+
+func wantHeld(t *testing.T, client *api.Client, want map[string]api.ConfigEntry) {
+	t.Helper()
+	var ignore cmp.Options
+	for _, kind := range []any{api.ServiceConfigEntry{}, api.ServiceResolverConfigEntry{}, api.ServiceSplitterConfigEntry{}} {
+		ignore = append(ignore, cmpopts.IgnoreFields(kind, "CreateIndex", "ModifyIndex", "Partition", "Namespace"))
+	}
+	ignore = append(ignore, cmpopts.IgnoreFields(api.ServiceConfigEntry{}, "TransparentProxy")) // filled in by Consul
+	if diff := cmp.Diff(want, held(t, client), ignore); diff != "" {
+		t.Errorf("config entries (-want +got):\n%s", diff)
+	}
+}
+
+func split(revision string, weight float32) api.ServiceSplit {
+	return api.ServiceSplit{Weight: weight, ServiceSubset: revision}
+}
+
+func TestConsulMoves(t *testing.T) {
+	server := parts.StartConsul(t)
+	client, consul, target := server.Client(t), traffic.NewConsul(), rating("movies", at(server.Port))
+	follows(t, consul, target, alone("aaaa"), false) // nothing is written yet
+	for _, step := range []struct {
+		name  string
+		split traffic.Split
+		want  map[string]api.ConfigEntry
+	}{
+		{"the first revision", alone("aaaa"), entriesOf("aaaa", []api.ServiceSplit{split("aaaa", 100)}, "aaaa")},
+		{"a second one starts", alone("aaaa", "bbbb"), entriesOf("aaaa", []api.ServiceSplit{split("aaaa", 100)}, "aaaa", "bbbb")},
+		{"one percent", shared("aaaa", "bbbb", 1), entriesOf("aaaa", []api.ServiceSplit{split("aaaa", 99), split("bbbb", 1)}, "aaaa", "bbbb")},
+		{"half", shared("aaaa", "bbbb", 50), entriesOf("aaaa", []api.ServiceSplit{split("aaaa", 50), split("bbbb", 50)}, "aaaa", "bbbb")},
+		{"all", alone("bbbb", "aaaa"), entriesOf("bbbb", []api.ServiceSplit{split("bbbb", 100)}, "aaaa", "bbbb")},
+		{"half for the old one again", shared("bbbb", "aaaa", 50), entriesOf("bbbb", []api.ServiceSplit{split("bbbb", 50), split("aaaa", 50)}, "aaaa", "bbbb")},
+		{"back at once", alone("aaaa", "bbbb"), entriesOf("aaaa", []api.ServiceSplit{split("aaaa", 100)}, "aaaa", "bbbb")},
+		{"the other one gone", alone("aaaa"), entriesOf("aaaa", []api.ServiceSplit{split("aaaa", 100)}, "aaaa")},
 	} {
-		t.Run(what, func(t *testing.T) {
-			move(t, consul, agent, to("aaaa"))
-			if done, _, err := client.ConfigEntries().Set(edit, nil); err != nil || !done {
-				t.Fatalf("edit by hand: %v, %v", done, err)
-			}
-			move(t, consul, agent, to("aaaa"))
-			got := resolver(t, client)
-			want := map[string]api.ServiceResolverSubset{"aaaa": passing}
-			if diff := cmp.Diff(want, got.Subsets); diff != "" || got.Redirect != nil || len(got.Failover) != 0 {
-				t.Errorf("service-resolver after Move = %+v, want it restored", got)
-			}
-			defaults, _, err := client.ConfigEntries().Get(api.ServiceDefaults, name, nil)
-			if err != nil || defaults.(*api.ServiceConfigEntry).Protocol != "grpc" {
-				t.Errorf("service-defaults after Move = %+v, %v, want protocol grpc", defaults, err)
+		t.Run(step.name, func(t *testing.T) {
+			move(t, consul, target, step.split)
+			wantHeld(t, client, step.want)
+			before := held(t, client)
+			move(t, consul, target, step.split)
+			move(t, traffic.NewConsul(), target, step.split) // another process
+			if after := held(t, client); !maps.EqualFunc(before, after, func(a, b api.ConfigEntry) bool { return a.GetModifyIndex() == b.GetModifyIndex() }) {
+				t.Error("entries were written though nothing changed")
 			}
 		})
 	}
 }
 
-// TestConsulLostRace puts a proxy before Consul that lets somebody else write between our look and our write.
-func TestConsulLostRace(t *testing.T) {
+// TestConsulSeesWhatIsAsked guards Follows against a yes to another split.
+func TestConsulSeesWhatIsAsked(t *testing.T) {
 	server := parts.StartConsul(t)
-	client := server.Client(t)
-	move(t, traffic.NewConsul(), at(server.Port), to("aaaa"))
-	theirs := &api.ServiceResolverConfigEntry{Kind: api.ServiceResolver, Name: name, ConnectTimeout: time.Second}
-	var once sync.Once
-	target := &url.URL{Scheme: "http", Host: at(server.Port).Address()}
-	proxy := httputil.NewSingleHostReverseProxy(target)
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPut && r.URL.Query().Has("cas") {
-			once.Do(func() { _, _, _ = client.ConfigEntries().Set(theirs, nil) })
-		}
-		proxy.ServeHTTP(w, r)
-	}))
-	defer front.Close()
-	agent := at(front.Listener.Addr().(*net.TCPAddr).Port)
-
-	consul := traffic.NewConsul()
-	err := consul.Move(t.Context(), agent, to("bbbb", "aaaa"))
-	if err == nil || !strings.Contains(err.Error(), "changed while it was being written") {
-		t.Errorf("Move in a lost race = %v, want an error that says so", err)
-	}
-	if got := resolver(t, client); got.ConnectTimeout != time.Second || got.DefaultSubset != "" {
-		t.Errorf("service-resolver after a lost race = %+v, want what the other wrote", got)
-	}
-	move(t, consul, agent, to("bbbb", "aaaa")) // the next look wins
-}
-
-func TestConsulAway(t *testing.T) {
-	hangs, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = hangs.Close() })
-	for what, test := range map[string]struct {
-		port int
-		want string
-	}{
-		"nobody listens": {parts.FreePort(t), "dial: connect: connection refused"},
-		"it hangs":       {hangs.Addr().(*net.TCPAddr).Port, "no answer in 3s"},
+	consul, target := traffic.NewConsul(), rating("movies", at(server.Port))
+	move(t, consul, target, shared("aaaa", "bbbb", 5))
+	for what, other := range map[string]traffic.Split{
+		"another share":        shared("aaaa", "bbbb", 6),
+		"the two changed":      shared("bbbb", "aaaa", 5),
+		"none but main":        alone("aaaa", "bbbb"),
+		"another main":         shared("cccc", "bbbb", 5),
+		"a revision not there": {Main: "aaaa", Other: "bbbb", Percent: 5, Live: []string{"aaaa", "bbbb", "cccc"}},
 	} {
-		agent := at(test.port)
-		want := "consul at " + agent.String() + ": "
-		for call, do := range map[string]func(context.Context, *traffic.Consul) error{
-			"Observe": func(ctx context.Context, c *traffic.Consul) error { _, err := c.Observe(ctx, agent, name); return err },
-			"Move":    func(ctx context.Context, c *traffic.Consul) error { return c.Move(ctx, agent, to("aaaa")) },
-			"Remove":  func(ctx context.Context, c *traffic.Consul) error { return c.Remove(ctx, agent, name, owner) },
-		} {
-			t.Run(what+", "+call, func(t *testing.T) {
-				t.Parallel()
-				ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
-				defer cancel()
-				err := do(ctx, traffic.NewConsul())
-				if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), test.want) {
-					t.Errorf("%s = %v, want an error that begins with %q and says %q", call, err, want, test.want)
-				}
-				if ctx.Err() != nil {
-					t.Errorf("%s took 4 s, want an answer sooner", call)
-				}
-			})
+		t.Run(what, func(t *testing.T) { follows(t, consul, target, other, false) })
+	}
+}
+
+func TestConsulSubsetsOutliveTheSplitThatNamesThem(t *testing.T) {
+	server := parts.StartConsul(t)
+	client, consul, target := server.Client(t), traffic.NewConsul(), rating("movies", at(server.Port))
+	move(t, consul, target, shared("aaaa", "bbbb", 20))
+	move(t, consul, target, alone("aaaa")) // bbbb lost its pods and its share in one look
+	wantHeld(t, client, entriesOf("aaaa", []api.ServiceSplit{split("aaaa", 100)}, "aaaa", "bbbb"))
+	move(t, consul, target, alone("aaaa"))
+	wantHeld(t, client, entriesOf("aaaa", []api.ServiceSplit{split("aaaa", 100)}, "aaaa"))
+}
+
+func set(t *testing.T, client *api.Client, entries ...api.ConfigEntry) {
+	t.Helper()
+	for _, entry := range entries {
+		if done, _, err := client.ConfigEntries().Set(entry, nil); err != nil || !done {
+			t.Fatalf("set %s: %t, %v", entry.GetKind(), done, err)
 		}
 	}
 }
 
-func TestConsulTokens(t *testing.T) {
-	const management = "11111111-2222-3333-4444-555555555555"
-	server := parts.StartConsul(t, "-hcl", `acl { enabled = true default_policy = "deny" tokens { initial_management = "`+management+`" } }`)
-	good := at(server.Port)
-	good.Token = management
-	consul := traffic.NewConsul()
-	// The leader answers before it has written the management token.
-	for deadline := time.Now().Add(30 * time.Second); consul.Move(t.Context(), good, to("aaaa")) != nil; {
-		if time.Now().After(deadline) {
-			t.Fatal("Consul does not take its management token")
+func remove(t *testing.T, client *api.Client, kinds ...string) {
+	t.Helper()
+	for _, kind := range kinds {
+		if _, err := client.ConfigEntries().Delete(kind, name, nil); err != nil {
+			t.Fatalf("delete %s: %v", kind, err)
 		}
 	}
-	move(t, consul, good, to("aaaa"))
-	for what, token := range map[string]string{"none": "", "wrong": "99999999-2222-3333-4444-555555555555"} {
+}
+
+func TestConsulHandEditIsRestored(t *testing.T) {
+	server := parts.StartConsul(t)
+	client, consul, target := server.Client(t), traffic.NewConsul(), rating("movies", at(server.Port))
+	set(t, client, &api.ServiceConfigEntry{Kind: api.ServiceDefaults, Name: "elsewhere", Protocol: "grpc"})
+	want := shared("aaaa", "bbbb", 5)
+	resolver := func(main string, change func(*api.ServiceResolverConfigEntry)) api.ConfigEntry {
+		r := &api.ServiceResolverConfigEntry{Kind: api.ServiceResolver, Name: name, DefaultSubset: main, Subsets: map[string]api.ServiceResolverSubset{"aaaa": subset("aaaa"), "bbbb": subset("bbbb")}}
+		change(r)
+		return r
+	}
+	splitter := func(splits ...api.ServiceSplit) api.ConfigEntry {
+		return &api.ServiceSplitterConfigEntry{Kind: api.ServiceSplitter, Name: name, Splits: splits}
+	}
+	for what, edit := range map[string]func(t *testing.T){
+		"default subset": func(t *testing.T) { set(t, client, resolver("bbbb", func(*api.ServiceResolverConfigEntry) {})) },
+		"filter": func(t *testing.T) {
+			set(t, client, resolver("aaaa", func(r *api.ServiceResolverConfigEntry) {
+				r.Subsets["bbbb"] = api.ServiceResolverSubset{OnlyPassing: true}
+			}))
+		},
+		"failing instances": func(t *testing.T) {
+			set(t, client, resolver("aaaa", func(r *api.ServiceResolverConfigEntry) {
+				r.Subsets["aaaa"] = api.ServiceResolverSubset{Filter: subset("aaaa").Filter}
+			}))
+		},
+		"failover": func(t *testing.T) {
+			set(t, client, resolver("aaaa", func(r *api.ServiceResolverConfigEntry) {
+				r.Failover = map[string]api.ServiceResolverFailover{"*": {Service: "elsewhere"}}
+			}))
+		},
+		"redirect": func(t *testing.T) {
+			remove(t, client, api.ServiceSplitter)
+			set(t, client, &api.ServiceResolverConfigEntry{Kind: api.ServiceResolver, Name: name, Redirect: &api.ServiceResolverRedirect{Service: "elsewhere"}})
+		},
+		"weights":           func(t *testing.T) { set(t, client, splitter(split("aaaa", 50), split("bbbb", 50))) },
+		"the canary unsaid": func(t *testing.T) { set(t, client, splitter(split("aaaa", 95), split("", 5))) },
+		"another service": func(t *testing.T) {
+			set(t, client, splitter(split("aaaa", 95), api.ServiceSplit{Weight: 5, Service: "elsewhere"}))
+		},
+		"headers": func(t *testing.T) {
+			header := &api.HTTPHeaderModifiers{Set: map[string]string{"a": "b"}}
+			set(t, client, splitter(api.ServiceSplit{Weight: 95, ServiceSubset: "aaaa", RequestHeaders: header}, split("bbbb", 5)))
+		},
+		"splitter gone": func(t *testing.T) { remove(t, client, api.ServiceSplitter) },
+		"protocol": func(t *testing.T) {
+			remove(t, client, api.ServiceSplitter)
+			set(t, client, &api.ServiceConfigEntry{Kind: api.ServiceDefaults, Name: name, Protocol: "tcp", Meta: map[string]string{"managed-by": "movie-fleet", "owner": owner}})
+		},
+		"all gone": func(t *testing.T) { remove(t, client, api.ServiceSplitter, api.ServiceResolver, api.ServiceDefaults) },
+	} {
 		t.Run(what, func(t *testing.T) {
-			agent := at(server.Port)
-			agent.Token = token
-			err := consul.Move(t.Context(), agent, to("bbbb", "aaaa"))
-			if err == nil || !strings.Contains(err.Error(), `correct the key "token" of the Secret`) {
-				t.Errorf("Move = %v, want an error that names the key token", err)
+			move(t, consul, target, want)
+			edit(t)
+			follows(t, consul, target, want, false)
+			move(t, consul, target, want)
+			wantHeld(t, client, entriesOf("aaaa", []api.ServiceSplit{split("aaaa", 95), split("bbbb", 5)}, "aaaa", "bbbb"))
+		})
+	}
+}
+
+func TestConsulOwners(t *testing.T) {
+	server := parts.StartConsul(t)
+	client, consul := server.Client(t), traffic.NewConsul()
+	ours, theirs := rating("movies", at(server.Port)), rating("films", at(server.Port))
+	move(t, consul, ours, shared("aaaa", "bbbb", 5))
+	before := held(t, client)
+
+	var taken *traffic.NameTaken
+	if err := consul.Move(t.Context(), theirs, alone("cccc")); !errors.As(err, &taken) || !strings.Contains(err.Error(), owner) {
+		t.Errorf("Move of a name that belongs to %s = %v, want NameTaken that names the owner", owner, err)
+	}
+	if err := consul.Remove(t.Context(), theirs); err != nil {
+		t.Errorf("Remove by another owner = %v, want nothing done", err)
+	}
+	if diff := cmp.Diff(before, held(t, client)); diff != "" {
+		t.Errorf("entries after another owner came (-before +after):\n%s", diff)
+	}
+	for range 2 { // and again
+		if err := consul.Remove(t.Context(), ours); err != nil {
+			t.Errorf("Remove = %v", err)
+		}
+	}
+	wantHeld(t, client, map[string]api.ConfigEntry{})
+}
+
+// TestConsulKeepsDefaultsOfAPerson: of an entry that somebody else made only the protocol is set, and it stays.
+func TestConsulKeepsDefaultsOfAPerson(t *testing.T) {
+	server := parts.StartConsul(t)
+	client, consul, target := server.Client(t), traffic.NewConsul(), rating("movies", at(server.Port))
+	for protocol, what := range map[string]string{"grpc": "as wanted", "tcp": "another protocol"} {
+		t.Run(what, func(t *testing.T) {
+			theirs := &api.ServiceConfigEntry{Kind: api.ServiceDefaults, Name: name, Protocol: protocol, MaxInboundConnections: 7, Meta: map[string]string{"team": "movies"}}
+			set(t, client, theirs)
+			move(t, consul, target, alone("aaaa"))
+			if err := consul.Remove(t.Context(), target); err != nil {
+				t.Fatalf("Remove = %v", err)
 			}
-			if token != "" && strings.Contains(err.Error(), token) {
-				t.Errorf("Move = %v: the token must not be told", err)
-			}
+			theirs.Protocol = "grpc"
+			wantHeld(t, client, map[string]api.ConfigEntry{api.ServiceDefaults: theirs})
 		})
 	}
 }
