@@ -55,6 +55,9 @@ func (r *Reconciler) finalize(ctx context.Context, fs *v1alpha1.FleetService) (r
 	if err := r.leaveTraffic(ctx, fs, late); err != nil {
 		return reconcile.Result{}, err
 	}
+	if err := r.closeLedger(ctx, fs); err != nil && !late {
+		return reconcile.Result{}, err
+	}
 	return reconcile.Result{}, r.release(ctx, fs)
 }
 

@@ -3,6 +3,7 @@ package fleetservice
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -18,10 +19,14 @@ import (
 func (r *Reconciler) readLedger(ctx context.Context, fs *v1alpha1.FleetService) (ledger.Ledger, error) {
 	cm := &corev1.ConfigMap{}
 	key := client.ObjectKey{Namespace: fs.Namespace, Name: ledger.Name(fs.Name)}
-	if err := r.client.Get(ctx, key, cm); err != nil {
-		if apierrors.IsNotFound(err) {
-			return ledger.Ledger{}, nil
-		}
+	err := r.client.Get(ctx, key, cm)
+	if apierrors.IsNotFound(err) && fs.Status.Stable == nil && fs.Status.Canary == nil {
+		err = r.direct.Get(ctx, key, cm) // without our label the cache does not hold it
+	}
+	if apierrors.IsNotFound(err) {
+		return ledger.Ledger{}, nil
+	}
+	if err != nil {
 		return ledger.Ledger{}, fmt.Errorf("get ConfigMap %s: %w", key.Name, err)
 	}
 	l, err := ledger.Parse(cm)
@@ -53,14 +58,14 @@ func (r *Reconciler) remember(ctx context.Context, s *scope, _ plan.Action) erro
 
 // remembered is the ledger as it should be.
 func (s *scope) remembered() (ledger.Ledger, error) {
-	state, l := s.observation.State, s.ledger
+	state, l := s.observation.State, s.ledger.WithDeleted(time.Time{})
 	if hash := state.Command.Forgiven(); hash != "" {
 		if e, found := l.Quarantined(hash); found && !e.At.After(state.Command.At) {
 			l = l.Forgive(hash)
 		}
 	}
 	if r := s.fs.Status.Rejected; r != nil && r.Quarantined {
-		l = l.WithQuarantine(ledger.Entry{Hash: r.Hash, Image: r.Image, Reason: r.Reason, Message: r.Message, At: r.At.Time})
+		l = l.WithQuarantine(ledger.Entry{Hash: r.Hash, Image: r.Image, Reason: r.Reason, Message: r.Message, At: r.At.Time, Signals: r.Signals})
 	}
 	stable := state.Stable
 	if stable.Hash == "" || (l.Promoted != nil && l.Promoted.Hash == stable.Hash) {
@@ -75,4 +80,27 @@ func (s *scope) remembered() (ledger.Ledger, error) {
 		return l, err
 	}
 	return l.WithPromoted(stable.Hash, stable.Image, stable.Since, snapshot), nil
+}
+
+// closeLedger notes in the ledger that its resource goes. Where there is none, none is made.
+func (r *Reconciler) closeLedger(ctx context.Context, fs *v1alpha1.FleetService) error {
+	cm := &corev1.ConfigMap{}
+	key := client.ObjectKey{Namespace: fs.Namespace, Name: ledger.Name(fs.Name)}
+	if err := r.client.Get(ctx, key, cm); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	l, err := ledger.Parse(cm)
+	if err != nil || !l.DeletedAt.IsZero() {
+		return nil // one that is damaged is left to people, as it is
+	}
+	next, err := l.WithDeleted(r.clock.Now()).Render(fs)
+	if err != nil {
+		return fmt.Errorf("write ConfigMap %s: %w", key.Name, err)
+	}
+	cm = cm.DeepCopy()
+	cm.Data = next.Data
+	if err := r.client.Update(ctx, cm, client.FieldOwner(fieldManager)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("write ConfigMap %s: %w", key.Name, err)
+	}
+	return nil
 }

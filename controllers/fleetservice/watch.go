@@ -30,7 +30,8 @@ const saveEvery = 10 * time.Second
 type book struct {
 	release  evidence.Release
 	evidence *evidence.Book
-	readAt   time.Time // of the last reading
+	readAt   time.Time         // of the last reading
+	at       evidence.Position // of the last reading
 	savedAt  time.Time
 	dirty    bool
 	findings count.Findings
@@ -48,7 +49,8 @@ func (r *Reconciler) watch(ctx context.Context, s *scope) error {
 	s.book = b
 	o := &s.observation
 	standing := o.State.Traffic.Split == plan.Wanted(*o)
-	if standing && o.Now.Sub(b.readAt) >= o.Policy.Interval*8/10 {
+	moved := b.at != positionOf(o.State) // what follows is compared with the first reading at a weight: the sooner the better
+	if standing && (moved || o.Now.Sub(b.readAt) >= o.Policy.Interval*8/10) {
 		if err := r.read(ctx, s, b); err != nil {
 			return err
 		}
@@ -127,8 +129,9 @@ func (r *Reconciler) read(ctx context.Context, s *scope, b *book) error {
 		Callers: callers, Upstreams: names,
 		Meaning: count.NewMeaning(s.fs.Spec.Signals, s.fs.Spec.Objectives),
 	})
-	b.evidence.Add(reading, evidence.Position{Percent: canaryShare(state), Since: state.Traffic.Since})
-	b.readAt, b.dirty, b.findings = r.clock.Now(), true, findings
+	at := positionOf(state)
+	b.evidence.Add(reading, at)
+	b.readAt, b.at, b.dirty, b.findings = r.clock.Now(), at, true, findings
 	return nil
 }
 
@@ -139,6 +142,11 @@ func canaryShare(state plan.State) int32 {
 		return 100 - state.Traffic.Percent
 	}
 	return state.Traffic.Percent
+}
+
+// positionOf is where requests were verified to go, as evidence counts it.
+func positionOf(state plan.State) evidence.Position {
+	return evidence.Position{Percent: canaryShare(state), Since: state.Traffic.Since}
 }
 
 // podTargets are the running pods of two revisions, with the address of their page.

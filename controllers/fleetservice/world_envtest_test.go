@@ -29,6 +29,8 @@ type world struct {
 	behaviors map[string]behavior
 	// failing are images whose migrations fail, with their last words.
 	failing map[string]string
+	// pages are what pods show of the requests that they answer; nil where nobody calls.
+	pages *pages
 	// stuck keeps pods although their Deployment is gone.
 	stuck bool
 }
@@ -78,6 +80,9 @@ func (w *world) deployments() map[string]appsv1.Deployment {
 // play brings the world to what the Deployments and Jobs ask for.
 func (w *world) play() {
 	w.t.Helper()
+	if w.pages != nil {
+		w.pages.send(200) // until the next tick
+	}
 	w.playJobs()
 	deployments := w.deployments()
 	var pods corev1.PodList
@@ -123,6 +128,10 @@ func (w *world) start(d *appsv1.Deployment) {
 		behave = works
 	}
 	behave(p, metav1.NewTime(w.clock.Now()))
+	if w.pages != nil {
+		p.Status.PodIP = w.pages.open(p)
+		p.Status.PodIPs = []corev1.PodIP{{IP: p.Status.PodIP}}
+	}
 	if err := w.c.Status().Update(w.t.Context(), p); err != nil {
 		w.t.Fatalf("write the status of pod %s: %v", p.Name, err)
 	}

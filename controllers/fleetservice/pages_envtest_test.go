@@ -1,0 +1,166 @@
+//go:build envtest
+
+package fleetservice_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"movieexample.com/fleet/api/v1alpha1"
+)
+
+// pages are pods that answer requests and show what they counted, as grpc-go's middleware does, on addresses of this
+// machine's loopback.
+type pages struct {
+	w *world
+	// fails is the share of an image's answers that fail.
+	fails map[string]float64
+
+	mu   sync.Mutex
+	pods map[string]*page // by pod name
+}
+
+type page struct {
+	ip, image, revision string
+	all, bad            float64
+}
+
+// addresses are used once each by all tests of the process.
+var addresses atomic.Int64
+
+// showPages gives the pods of a world pages.
+func (w *world) showPages() *pages {
+	w.pages = &pages{w: w, fails: map[string]float64{}, pods: map[string]*page{}}
+	return w.pages
+}
+
+// open starts a pod's page and returns its address.
+func (g *pages) open(p *corev1.Pod) string {
+	g.w.t.Helper()
+	n := addresses.Add(1)
+	pod := &page{ip: fmt.Sprintf("127.7.%d.%d", n/250, 1+n%250), image: p.Spec.Containers[0].Image, revision: p.Labels[v1alpha1.LabelRevision]}
+	var config net.ListenConfig
+	listener, err := config.Listen(context.Background(), "tcp", pod.ip+":8090")
+	if err != nil {
+		g.w.t.Fatalf("open the page of %s: %v", p.Name, err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { g.show(rw, pod) })} //nolint:gosec // of a test
+	go func() { _ = server.Serve(listener) }()                                                                           // until it is closed
+	g.w.t.Cleanup(func() { _ = server.Close() })
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.pods[p.Name] = pod
+	return pod.ip
+}
+
+func (g *pages) show(rw http.ResponseWriter, pod *page) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	bad := int64(pod.bad)
+	_, _ = fmt.Fprintf(rw, "# TYPE grpc_server_handled_total counter\n"+
+		"grpc_server_handled_total{grpc_code=\"OK\",grpc_service=\"rating.v1.RatingService\",grpc_type=\"unary\"} %d\n"+
+		"grpc_server_handled_total{grpc_code=\"Internal\",grpc_service=\"rating.v1.RatingService\",grpc_type=\"unary\"} %d\n", int64(pod.all)-bad, bad)
+}
+
+// send spreads requests over the ready pods that the Service object selects.
+func (g *pages) send(requests float64) {
+	g.w.t.Helper()
+	service := &corev1.Service{}
+	if err := g.w.c.Get(g.w.t.Context(), client.ObjectKey{Namespace: g.w.namespace, Name: "rating"}, service); err != nil {
+		return // nobody can call it yet
+	}
+	var list corev1.PodList
+	if err := g.w.c.List(g.w.t.Context(), &list, client.InNamespace(g.w.namespace), client.MatchingLabels(service.Spec.Selector)); err != nil {
+		g.w.t.Fatal(err)
+	}
+	ready := slices.DeleteFunc(list.Items, func(p corev1.Pod) bool {
+		return !slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool { return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue })
+	})
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, p := range ready {
+		if pod := g.pods[p.Name]; pod != nil {
+			pod.all += requests / float64(len(ready))
+			pod.bad += requests / float64(len(ready)) * g.fails[pod.image]
+		}
+	}
+}
+
+const canarySpec = `{image: "rating:%s", replicas: 2, drainSeconds: 4, rollout: {steps: [20, 50], minStep: 2s, bake: 4s}}`
+
+// TestCanaryCrashes ends the process before and after each call of a whole rollout: of a good revision, which goes
+// through, and of a bad one, which is convicted. The end is the same each time, and requests only ever go to ready pods.
+func TestCanaryCrashes(t *testing.T) {
+	for _, story := range []struct {
+		name  string
+		fails float64
+		end   func(*stage) *v1alpha1.FleetService
+		phase string
+		image string
+	}{
+		{"good", 0, func(s *stage) *v1alpha1.FleetService { return s.serving("rating:v2") }, "Serving", "rating:v2"},
+		{"bad", 0.5, func(s *stage) *v1alpha1.FleetService { return s.phase("TakenBack") }, "TakenBack", "rating:v1"},
+	} {
+		t.Run(story.name, func(t *testing.T) {
+			rollout := func(t *testing.T, begin func(*stage)) *stage {
+				s := newStage(t)
+				s.world.showPages().fails["rating:v2"] = story.fails
+				s.install(fmt.Sprintf(canarySpec, "v1"))
+				s.serving("rating:v1")
+				begin(s)
+				s.change(fmt.Sprintf(canarySpec, "v2"))
+				story.end(s)
+				s.until("the end", func(*v1alpha1.FleetService) bool {
+					return slices.Equal(s.world.images(), []string{story.image + " ×2"})
+				})
+				return s
+			}
+			reference := rollout(t, func(s *stage) { s.writes = nil })
+			if len(reference.writes) < 12 {
+				t.Fatalf("the rollout took the calls %q, want more: crashes come between them", reference.writes)
+			}
+			for n := range reference.writes {
+				for _, when := range []string{"before", "after"} {
+					t.Run(fmt.Sprintf("%s call %02d", when, n), func(t *testing.T) {
+						s := rollout(t, func(s *stage) { s.crash(when, n) })
+						fs := s.get()
+						if fs.Status.Phase != story.phase || s.world.selected("rating") != story.image {
+							t.Errorf("phase %s and %s selected, want %s and %s", fs.Status.Phase, s.world.selected("rating"), story.phase, story.image)
+						}
+						if story.fails > 0 && fs.Status.Rejected.Reason != v1alpha1.ReasonWorse {
+							t.Errorf("rejected = %+v, want Worse", fs.Status.Rejected)
+						}
+						if s.before != nil || s.after != nil {
+							t.Logf("call %d never came: looks fell otherwise", n)
+						}
+					})
+				}
+			}
+		})
+	}
+}
+
+// crash ends the process before or after the n-th call from now.
+func (s *stage) crash(when string, n int) {
+	if when == "after" {
+		s.crashAt(n)
+		return
+	}
+	calls := 0
+	s.before = func(string) error {
+		if calls++; calls <= n {
+			return nil
+		}
+		s.before, s.reconciler = nil, nil
+		return errCrash
+	}
+}
