@@ -25,6 +25,14 @@ type fault struct {
 	median, p90 time.Duration
 }
 
+// seconds is how long requests come: until the verdict, and some more to see that none is sent after it.
+func (f fault) seconds() int {
+	if f.weight < 10 || f.rate < 100 {
+		return 70
+	}
+	return 40
+}
+
 // outcome is one try.
 type outcome struct {
 	toZero, toQuiet time.Duration
@@ -108,7 +116,7 @@ func (r *trial) once(w *watcher, f fault) outcome {
 	r.t.Helper()
 	name := "load" + strconv.Itoa(r.nonce)
 	began := time.Now()
-	r.send(name, f.rate, 75)
+	r.send(name, f.rate, f.seconds())
 	r.try(f.spec)
 	canary := r.wait(w, began, time.Minute, "a canary", func(st v1alpha1.FleetServiceStatus) bool {
 		return st.Canary != nil && st.Canary.Since.After(began.Add(-time.Second))

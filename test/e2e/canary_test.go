@@ -20,7 +20,7 @@ func seconds(n int) *metav1.Duration {
 func TestCanary(t *testing.T) {
 	r := newTrial(t, "canary", &v1alpha1.RolloutPolicy{Steps: []int32{10, 50}, MinStep: seconds(2), Bake: seconds(10)})
 	w := r.watch()
-	r.send("load", 200, 240)
+	r.send("load", 200, 100)
 
 	began := time.Now()
 	r.try("error=0.3")
