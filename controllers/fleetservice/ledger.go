@@ -91,7 +91,7 @@ func (r *Reconciler) closeLedger(ctx context.Context, fs *v1alpha1.FleetService)
 	}
 	l, err := ledger.Parse(cm)
 	if err != nil || !l.DeletedAt.IsZero() {
-		return nil // one that is damaged is left to people, as it is
+		return nil //nolint:nilerr // one that is damaged is left to people, as it is
 	}
 	next, err := l.WithDeleted(r.clock.Now()).Render(fs)
 	if err != nil {

@@ -53,8 +53,8 @@ func (g *pages) open(p *corev1.Pod) string {
 	if err != nil {
 		g.w.t.Fatalf("open the page of %s: %v", p.Name, err)
 	}
-	server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { g.show(rw, pod) })} //nolint:gosec // of a test
-	go func() { _ = server.Serve(listener) }()                                                                           // until it is closed
+	server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { g.show(rw, pod) })}
+	go func() { _ = server.Serve(listener) }() // until it is closed
 	g.w.t.Cleanup(func() { _ = server.Close() })
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -40,7 +40,7 @@ func TestCanary(t *testing.T) {
 
 	began = time.Now()
 	r.try("")
-	good := r.wait(w, began, time.Minute, "the fixed canary has requests", onTrial).status.Canary.Hash
+	good := r.wait(w, began, time.Minute, "the fixed canary has its share", weighed(10)).status.Canary.Hash
 	r.wait(w, began, 3*time.Minute, "the fixed one bakes", func(st v1alpha1.FleetServiceStatus) bool {
 		return st.Stable != nil && st.Stable.Hash == good && st.Bake != nil
 	})
