@@ -48,9 +48,8 @@ func (s *Scraper) filter(body io.Reader, want func(family string) bool) ([]byte,
 func nameOf(line []byte) (name string, sample bool) {
 	line = bytes.TrimLeft(line, " \t")
 	if len(line) > 0 && line[0] == '#' {
-		words := bytes.Fields(line[:min(len(line), 512)])
-		if len(words) == 4 && string(words[0]) == "#" && string(words[1]) == "TYPE" {
-			return string(words[2]), false
+		if words := bytes.Fields(line[1:]); len(words) == 3 && string(words[0]) == "TYPE" {
+			return string(words[1]), false
 		}
 		return "", false
 	}

@@ -141,6 +141,8 @@ func (s *Scraper) page(ctx context.Context, t Target, want func(string) bool) Pa
 	case s.places <- struct{}{}:
 		defer func() { <-s.places }()
 	case <-ctx.Done():
+	}
+	if ctx.Err() != nil {
 		return Page{Err: fmt.Errorf("it was not its turn within %s, since other pages took too long", 2*s.limits.Timeout)}
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.limits.Timeout)
