@@ -78,7 +78,7 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return fmt.Errorf("set the manager up: %w", err)
 	}
-	if err := wire(mgr); err != nil {
+	if err := wire(mgr, o); err != nil {
 		return err
 	}
 	logger.Info("Starting", slog.String("version", version), slog.Any("namespaces", o.watchNamespaces))
@@ -89,11 +89,11 @@ func run(ctx context.Context, o *options) error {
 }
 
 // wire adds the controllers and the probes.
-func wire(mgr ctrl.Manager) error {
+func wire(mgr ctrl.Manager, o *options) error {
 	if err := movieapp.SetupWithManager(mgr, movieapp.Options{}); err != nil {
 		return fmt.Errorf("set the MovieApp controller up: %w", err)
 	}
-	if err := fleetservice.SetupWithManager(mgr, fleetservice.Options{}); err != nil {
+	if err := fleetservice.SetupWithManager(mgr, fleetservice.Options{WebhookHosts: o.webhookHosts}); err != nil {
 		return fmt.Errorf("set the FleetService controller up: %w", err)
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {

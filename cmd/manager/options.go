@@ -21,6 +21,7 @@ type options struct {
 	leaderElect     bool
 	leaseNamespace  string
 	watchNamespaces []string
+	webhookHosts    []string
 	logLevel        string
 	logFormat       string
 	version         bool
@@ -39,6 +40,7 @@ func parse(args []string, usage io.Writer) (options, error) {
 	f.BoolVar(&o.leaderElect, "leader-elect", true, "work only while holding a lease, so that several operators can run side by side")
 	f.StringVar(&o.leaseNamespace, "leader-election-namespace", "", "namespace of the lease (default: the operator's own; needed outside a cluster)")
 	f.StringSliceVar(&o.watchNamespaces, "watch-namespaces", nil, "namespaces to act in, separated by commas (default: all)")
+	f.StringSliceVar(&o.webhookHosts, "webhook-hosts", nil, "hosts that webhooks of rollouts may call, separated by commas (default: none)")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.logFormat, "log-format", "json", "json or text")
 	f.BoolVar(&o.version, "version", false, "print the version and exit")

@@ -28,6 +28,7 @@ import (
 
 	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice/plan"
+	"movieexample.com/fleet/controllers/fleetservice/signals/check"
 	"movieexample.com/fleet/controllers/fleetservice/signals/count"
 	"movieexample.com/fleet/controllers/fleetservice/traffic"
 	"movieexample.com/fleet/controllers/internal/apply"
@@ -51,6 +52,8 @@ type Options struct {
 	Clock clock.PassiveClock
 	// Concurrency is how many services are reconciled at once. Default 16.
 	Concurrency int
+	// WebhookHosts are the hosts that webhooks of rollouts may call. Default none.
+	WebhookHosts []string
 }
 
 // Reconciler delivers FleetServices.
@@ -63,6 +66,8 @@ type Reconciler struct {
 	bindings *bindings.Reader
 	traffic  providers
 	reader   *count.Reader
+	asker    *check.Asker
+	desk     *check.Desk
 	memory   *memory
 }
 
@@ -83,7 +88,7 @@ func New(c client.Client, direct client.Reader, recorder events.EventRecorder, c
 	r := &Reconciler{
 		client: c, direct: direct, clock: clk, events: recorder,
 		applier: applier, bindings: bindings.NewReader(direct, clk),
-		reader: count.NewReader(clk), memory: newMemory(),
+		reader: count.NewReader(clk), asker: check.NewAsker(nil, clk), desk: check.NewDesk(clk), memory: newMemory(),
 	}
 	r.traffic = r.newProviders()
 	return r
@@ -98,8 +103,12 @@ func SetupWithManager(mgr ctrl.Manager, opts Options) error {
 		opts.Concurrency = 16
 	}
 	r := New(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder("fleetservice"), opts.Clock)
+	r.asker = check.NewAsker(opts.WebhookHosts, opts.Clock)
 	if err := registerMetrics(); err != nil {
 		return err
+	}
+	if err := mgr.Add(r); err != nil {
+		return fmt.Errorf("add what runs in the background: %w", err)
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.FleetService{}, builder.WithPredicates(byPerson())).

@@ -183,6 +183,7 @@ func (r *Reconciler) release(ctx context.Context, fs *v1alpha1.FleetService) err
 		return fmt.Errorf("remove the finalizer: %w", err)
 	}
 	r.memory.forget(fs.UID)
+	r.desk.Forget(client.ObjectKeyFromObject(fs).String())
 	forgetMetrics(client.ObjectKeyFromObject(fs))
 	r.applier.ForgetOwned(fs.UID)
 	return nil

@@ -35,6 +35,7 @@ type book struct {
 	savedAt  time.Time
 	dirty    bool
 	findings count.Findings
+	panel    *panel // whom to ask besides; nil before it is asked for
 }
 
 // watch reads the counters when it is time, and says what they prove.
@@ -59,6 +60,7 @@ func (r *Reconciler) watch(ctx context.Context, s *scope) error {
 	s.unmeasurable = b.findings.Unmeasurable
 	o.Evidence = evidenceOf(s.judgement)
 	s.measureEvidence()
+	r.ask(s, b)
 	return nil
 }
 
