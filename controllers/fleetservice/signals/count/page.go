@@ -180,7 +180,7 @@ const most = 1 << 48
 
 // whole reads a counter's value: a whole number of requests.
 func whole(name string, metric *dto.Metric) (int64, error) {
-	v := math.NaN()
+	var v float64
 	switch {
 	case metric.Counter != nil:
 		v = metric.GetCounter().GetValue()
