@@ -20,7 +20,8 @@ import (
 const defaultHistory = 10
 
 // sweep removes the Deployments, configs and Jobs of revisions that play no part any more, and snapshots beyond the
-// history. The last migration Job of a revision that was taken back stays, so that its logs can be read.
+// history, and from Consul the instances of pods that are gone. The last migration Job of a revision that was taken back
+// stays, so that its logs can be read.
 func (r *Reconciler) sweep(ctx context.Context, s *scope, _ plan.Action) error {
 	state := s.observation.State
 	live := map[string]bool{state.Stable.Hash: true, state.Canary.Hash: true, state.Previous.Hash: true}
@@ -47,6 +48,7 @@ func (r *Reconciler) sweep(ctx context.Context, s *scope, _ plan.Action) error {
 			return err
 		}
 	}
+	r.sweepRegistry(ctx, s)
 	return nil
 }
 

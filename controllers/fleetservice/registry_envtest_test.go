@@ -1,0 +1,55 @@
+//go:build envtest
+
+package fleetservice_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/consul/api"
+	corev1 "k8s.io/api/core/v1"
+
+	"movieexample.com/fleet/test/parts"
+)
+
+// TestRegistryForgetsPodsThatAreGone: an instance leaves Consul with its pod, though the pod could not say so.
+func TestRegistryForgetsPodsThatAreGone(t *testing.T) {
+	s := newStage(t)
+	consul := parts.StartConsul(t)
+	client := consul.Client(t)
+	s.bindConsul(consul.Port)
+	s.install(through("rating:v1"))
+	s.serving("rating:v1")
+
+	var pods corev1.PodList
+	s.world.list(&pods)
+	var want []string
+	register := func(id, uid string) {
+		t.Helper()
+		instance := &api.AgentServiceRegistration{ID: id, Name: s.namespace + "-rating", Meta: map[string]string{"podUID": uid, "namespace": s.namespace}}
+		if err := client.Agent().ServiceRegister(instance); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, p := range pods.Items {
+		register(p.Name, string(p.UID))
+		want = append(want, p.Name)
+	}
+	register("rating-killed", "00000000-0000-0000-0000-000000000000")
+	s.step()
+
+	instances, _, err := client.Catalog().Service(s.namespace+"-rating", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, i := range instances {
+		got = append(got, i.ServiceID)
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" || len(want) == 0 {
+		t.Errorf("instances in Consul (-want +got):\n%s", diff)
+	}
+}
