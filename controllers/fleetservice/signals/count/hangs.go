@@ -15,15 +15,18 @@ import (
 // 20 s.
 //
 // An open call counts as a request and as a bad one. When it ends it must not count again, nor may any sum fall. The
-// requests are the greater of E and S, which never falls. The bad ones rise by what ended badly plus what hangs more than
-// before, if that is positive: a call that hung and then ends badly is in the first and leaves the second; one that hung and
-// then ends well leaves the second, and stays bad: nobody waits for such an answer. Nothing is owed to later readings.
-// Since the bad ones never rise by more than the requests, they stay within them.
+// requests are the greater of E and S, which never falls. Of the bad ones, which is which cannot be known, and nothing is to
+// be blamed twice. So what ends badly is taken for a call that was counted when it hung, as long as there can be such; and
+// only those hang anew by which S − E exceeds the counted ones that may still be open. Counted ones that end well stay
+// counted. Since the bad ones never rise by more than the requests, they stay within them.
 type hangs struct {
 	// seen are earlier readings of the counter of calls that began, oldest first.
 	seen []mark
-	last struct{ ended, bad, started, hung int64 }
-	told signals.Total
+	// last is what the page before said.
+	last struct{ ended, bad, started, handled int64 }
+	// counted are the calls that were counted as they hung, and that may still be open.
+	counted int64
+	told    signals.Total
 }
 
 // mark says that by a moment at least so many calls had begun.
@@ -50,9 +53,21 @@ func (h *hangs) with(bound time.Duration, c calls) signals.Total {
 	h.note(bound, c)
 	hung := max(0, h.startedBy(c.from.Add(-bound))-c.handled)
 	h.told.Requests = max(h.told.Requests, c.ended.Requests+hung)
-	h.told.Bad += max(0, c.ended.Bad-h.last.bad+hung-h.last.hung)
-	h.last.ended, h.last.bad, h.last.started, h.last.hung = c.ended.Requests, c.ended.Bad, c.started, hung
+	h.told.Bad += h.bad(c, hung)
+	h.last.ended, h.last.bad, h.last.started, h.last.handled = c.ended.Requests, c.ended.Bad, c.started, c.handled
 	return h.told
+}
+
+// bad is how many more calls are bad than before.
+func (h *hangs) bad(c calls, hung int64) int64 {
+	wereOpen := max(0, c.started-h.last.handled) // at the last reading, at most
+	ended := max(0, c.ended.Bad-h.last.bad)
+	h.counted = min(h.counted, wereOpen)
+	known := min(ended, h.counted)
+	h.counted -= known
+	anew := max(0, hung-h.counted)
+	h.counted += anew
+	return ended - known + anew
 }
 
 // begin takes up a process that was not known, or that began anew. One that is older than the bound may have been read
@@ -60,7 +75,7 @@ func (h *hangs) with(bound time.Duration, c calls) signals.Total {
 // they were at most all that began.
 func (h *hangs) begin(bound time.Duration, c calls) {
 	*h = hangs{seen: []mark{{c.began, 0}}, told: c.ended}
-	h.last.bad = c.ended.Bad
+	h.last.bad, h.last.handled = c.ended.Bad, c.handled
 	if c.from.Sub(c.began) > bound {
 		h.told.Requests += max(0, c.started-c.handled)
 	}
