@@ -41,8 +41,8 @@ func TestCallers(t *testing.T) {
 	})
 	want := []signals.CallerReading{
 		{UID: "a", Name: "movie-a", Revisions: map[string]map[string]signals.Total{
-			canary: {"errors": {107, 14}, "refusals": {100, 3}, "latency": {100, 20}},
-			stable: {"errors": {904, 0}, "refusals": {904, 0}},
+			canary: {"errors": {Requests: 107, Bad: 14}, "refusals": {Requests: 100, Bad: 3}, "latency": {Requests: 100, Bad: 20}},
+			stable: {"errors": {Requests: 904, Bad: 0}, "refusals": {Requests: 904, Bad: 0}},
 		}},
 		{UID: "b", Name: "movie-b", Revisions: map[string]map[string]signals.Total{}},
 		{UID: "c", Name: "movie-c", Err: "grpc_client_handled_total has the value NaN, which is no number of requests"},

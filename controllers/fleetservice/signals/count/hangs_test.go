@@ -27,39 +27,39 @@ func TestHangs(t *testing.T) {
 	}{
 		"all end": {
 			[]calls{second(1, 10, 10, 0), second(2, 20, 19, 1), second(4, 40, 39, 1)},
-			[]signals.Total{{10, 0}, {19, 1}, {39, 1}},
+			[]signals.Total{{Requests: 10, Bad: 0}, {Requests: 19, Bad: 1}, {Requests: 39, Bad: 1}},
 		},
 		"all hang, and end badly by their deadline": {
 			[]calls{second(1, 10, 0, 0), second(2, 20, 0, 0), second(3, 30, 0, 0), second(4, 40, 0, 0), second(6, 60, 10, 10), second(7, 70, 20, 20), second(8, 80, 30, 30)},
-			[]signals.Total{{0, 0}, {0, 0}, {10, 10}, {20, 20}, {40, 40}, {40, 40}, {60, 60}},
+			[]signals.Total{{Requests: 0, Bad: 0}, {Requests: 0, Bad: 0}, {Requests: 10, Bad: 10}, {Requests: 20, Bad: 20}, {Requests: 40, Bad: 40}, {Requests: 40, Bad: 40}, {Requests: 60, Bad: 60}},
 		},
 		"one hangs and then ends well: it stays bad, and counts once": {
 			[]calls{second(1, 1, 0, 0), second(3, 1, 0, 0), second(4, 1, 1, 0), second(9, 1, 1, 0)},
-			[]signals.Total{{0, 0}, {1, 1}, {1, 1}, {1, 1}},
+			[]signals.Total{{Requests: 0, Bad: 0}, {Requests: 1, Bad: 1}, {Requests: 1, Bad: 1}, {Requests: 1, Bad: 1}},
 		},
 		"one hangs and then ends badly: it counts once": {
 			[]calls{second(1, 1, 0, 0), second(3, 1, 0, 0), second(4, 1, 1, 1), second(9, 2, 2, 2)},
-			[]signals.Total{{0, 0}, {1, 1}, {1, 1}, {2, 2}},
+			[]signals.Total{{Requests: 0, Bad: 0}, {Requests: 1, Bad: 1}, {Requests: 1, Bad: 1}, {Requests: 2, Bad: 2}},
 		},
 		"one that hangs for good is not counted anew after each rush of others": {
 			[]calls{second(1, 1, 0, 0), second(3, 1, 0, 0), second(4, 101, 100, 0), second(7, 101, 100, 0), second(8, 201, 200, 0), second(11, 201, 200, 0)},
-			[]signals.Total{{0, 0}, {1, 1}, {100, 1}, {101, 1}, {200, 1}, {201, 1}},
+			[]signals.Total{{Requests: 0, Bad: 0}, {Requests: 1, Bad: 1}, {Requests: 100, Bad: 1}, {Requests: 101, Bad: 1}, {Requests: 200, Bad: 1}, {Requests: 201, Bad: 1}},
 		},
 		"after a quiet time, another that hangs is counted": {
 			[]calls{second(1, 1, 0, 0), second(3, 1, 0, 0), second(4, 1, 1, 0), second(5, 1, 1, 0), second(6, 2, 1, 0), second(8, 2, 1, 0)},
-			[]signals.Total{{0, 0}, {1, 1}, {1, 1}, {1, 1}, {1, 1}, {2, 2}},
+			[]signals.Total{{Requests: 0, Bad: 0}, {Requests: 1, Bad: 1}, {Requests: 1, Bad: 1}, {Requests: 1, Bad: 1}, {Requests: 1, Bad: 1}, {Requests: 2, Bad: 2}},
 		},
 		"slow but within the bound": {
 			[]calls{second(1, 10, 0, 0), second(2, 20, 5, 0), second(3, 30, 12, 0), second(4, 40, 22, 0)},
-			[]signals.Total{{0, 0}, {5, 0}, {12, 0}, {22, 0}},
+			[]signals.Total{{Requests: 0, Bad: 0}, {Requests: 5, Bad: 0}, {Requests: 12, Bad: 0}, {Requests: 22, Bad: 0}},
 		},
 		"first read long after it began: what was open may have been told of before, as requests": {
 			[]calls{second(100, 1000, 990, 5), second(101, 1010, 1000, 5), second(102, 1020, 1010, 5)},
-			[]signals.Total{{1000, 5}, {1000, 5}, {1010, 5}},
+			[]signals.Total{{Requests: 1000, Bad: 5}, {Requests: 1000, Bad: 5}, {Requests: 1010, Bad: 5}},
 		},
 		"another process under the same name": {
 			[]calls{second(1, 10, 0, 0), second(3, 30, 0, 0), second(4, 2, 2, 1), second(5, 3, 3, 1)},
-			[]signals.Total{{0, 0}, {10, 10}, {2, 1}, {3, 1}},
+			[]signals.Total{{Requests: 0, Bad: 0}, {Requests: 10, Bad: 10}, {Requests: 2, Bad: 1}, {Requests: 3, Bad: 1}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

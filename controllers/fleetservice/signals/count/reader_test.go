@@ -139,51 +139,51 @@ func TestPageOfOnePod(t *testing.T) {
 		finding    string
 	}{
 		"gRPC, both spellings, without probes and reflection": {
-			page: grpcPage, want: map[string]signals.Total{"errors": {137, 6}, "refusals": {137, 30}},
+			page: grpcPage, want: map[string]signals.Total{"errors": {Requests: 137, Bad: 6}, "refusals": {Requests: 137, Bad: 30}},
 		},
 		"HTTP, without probes": {
-			page: httpPage, want: map[string]signals.Total{"errors": {57, 2}, "refusals": {57, 5}},
+			page: httpPage, want: map[string]signals.Total{"errors": {Requests: 57, Bad: 2}, "refusals": {Requests: 57, Bad: 5}},
 		},
 		"both: a request through both is not to count twice": {
-			page: grpcPage + httpPage, want: map[string]signals.Total{"errors": {137, 6}, "refusals": {137, 30}},
+			page: grpcPage + httpPage, want: map[string]signals.Total{"errors": {Requests: 137, Bad: 6}, "refusals": {Requests: 137, Bad: 30}},
 		},
 		"both chosen: both count": {
 			page: grpcPage + httpPage,
 			policy: own("", "", v1alpha1.RequestCounter{Counter: "grpc_server_handled_total", CodeLabel: "grpc_code", Errors: []string{"Un*"}},
 				v1alpha1.RequestCounter{Counter: "http_requests_total", Errors: []string{"503"}, Refusals: []string{"40*"}}),
-			want: map[string]signals.Total{"errors": {194, 4}, "refusals": {194, 5}},
+			want: map[string]signals.Total{"errors": {Requests: 194, Bad: 4}, "refusals": {Requests: 194, Bad: 5}},
 		},
 		"gRPC for probes only: HTTP counts": {
 			page: `grpc_server_handled_total{grpc_code="OK",grpc_service="grpc.health.v1.Health"} 7` + "\n" + httpPage,
-			want: map[string]signals.Total{"errors": {57, 2}, "refusals": {57, 5}},
+			want: map[string]signals.Total{"errors": {Requests: 57, Bad: 2}, "refusals": {Requests: 57, Bad: 5}},
 		},
 		"latency": {
 			page: grpcPage + seconds("grpc_server_handling_seconds"), objectives: objectives,
-			want: map[string]signals.Total{"errors": {137, 6}, "refusals": {137, 30}, "latency": late},
+			want: map[string]signals.Total{"errors": {Requests: 137, Bad: 6}, "refusals": {Requests: 137, Bad: 30}, "latency": late},
 		},
 		"latency of HTTP": {
 			page: httpPage + seconds("http_request_duration_seconds"), objectives: objectives,
-			want: map[string]signals.Total{"errors": {57, 2}, "refusals": {57, 5}, "latency": late},
+			want: map[string]signals.Total{"errors": {Requests: 57, Bad: 2}, "refusals": {Requests: 57, Bad: 5}, "latency": late},
 		},
 		"latency of its own": {
 			page: httpPage + seconds("mine"), policy: own("", "mine"), objectives: objectives,
-			want: map[string]signals.Total{"errors": {57, 2}, "refusals": {57, 5}, "latency": late},
+			want: map[string]signals.Total{"errors": {Requests: 57, Bad: 2}, "refusals": {Requests: 57, Bad: 5}, "latency": late},
 		},
 		"no latency asked for": {
-			page: httpPage + seconds("http_request_duration_seconds"), want: map[string]signals.Total{"errors": {57, 2}, "refusals": {57, 5}},
+			page: httpPage + seconds("http_request_duration_seconds"), want: map[string]signals.Total{"errors": {Requests: 57, Bad: 2}, "refusals": {Requests: 57, Bad: 5}},
 		},
 		"no bucket": {
 			page: httpPage + seconds("http_request_duration_seconds"), objectives: &v1alpha1.Objectives{Latency: &v1alpha1.LatencyObjective{BoundMilliseconds: 75}},
-			want:    map[string]signals.Total{"errors": {57, 2}, "refusals": {57, 5}},
+			want:    map[string]signals.Total{"errors": {Requests: 57, Bad: 2}, "refusals": {Requests: 57, Bad: 5}},
 			finding: "revision cccc: objectives.latency.boundMilliseconds: 75 ms is no bucket of http_request_duration_seconds: choose one of its 50, 100 ms",
 		},
 		"a summary": {
 			page: httpPage + "# TYPE http_request_duration_seconds summary\nhttp_request_duration_seconds{quantile=\"0.5\"} 0.02\n", objectives: objectives,
-			want:    map[string]signals.Total{"errors": {57, 2}, "refusals": {57, 5}},
+			want:    map[string]signals.Total{"errors": {Requests: 57, Bad: 2}, "refusals": {Requests: 57, Bad: 5}},
 			finding: "http_request_duration_seconds is a summary, and latency is counted in the buckets of a histogram",
 		},
 		"no histogram": {
-			page: httpPage, objectives: objectives, want: map[string]signals.Total{"errors": {57, 2}, "refusals": {57, 5}},
+			page: httpPage, objectives: objectives, want: map[string]signals.Total{"errors": {Requests: 57, Bad: 2}, "refusals": {Requests: 57, Bad: 5}},
 			finding: "no pod shows grpc_server_handling_seconds or http_request_duration_seconds in its metrics; name the program's own histogram in signals.metrics.durations",
 		},
 		"nothing known": {
@@ -191,10 +191,10 @@ func TestPageOfOnePod(t *testing.T) {
 			finding: "no pod shows grpc_server_handled_total or http_requests_total in its metrics; name the program's own counters in signals.metrics.requests",
 		},
 		"counters that are gauges, or nothing": {
-			page: "# TYPE http_requests_total gauge\n" + httpPage, want: map[string]signals.Total{"errors": {57, 2}, "refusals": {57, 5}},
+			page: "# TYPE http_requests_total gauge\n" + httpPage, want: map[string]signals.Total{"errors": {Requests: 57, Bad: 2}, "refusals": {Requests: 57, Bad: 5}},
 		},
 		"values as floats": {
-			page: "http_requests_total{code=\"200\"} 1e+06\nhttp_requests_total{code=\"500\"} 2.0\n", want: map[string]signals.Total{"errors": {1000002, 2}, "refusals": {1000002, 0}},
+			page: "http_requests_total{code=\"200\"} 1e+06\nhttp_requests_total{code=\"500\"} 2.0\n", want: map[string]signals.Total{"errors": {Requests: 1000002, Bad: 2}, "refusals": {Requests: 1000002, Bad: 0}},
 		},
 		"NaN":                     {page: httpPage + `http_requests_total{code="500"} NaN` + "\n", err: "http_requests_total has the value NaN, which is no number of requests"},
 		"negative":                {page: httpPage + `http_requests_total{code="500"} -1` + "\n", err: "has the value -1"},
