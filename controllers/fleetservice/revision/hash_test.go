@@ -72,6 +72,9 @@ func TestHashSame(t *testing.T) {
 		"replicas":                      {``, `"replicas":7`},
 		"rollout":                       {``, `"rollout":{"startDeadline":"90s","revisionHistoryLimit":3}`},
 		"ownership":                     {``, `"ownership":{"accountable":"a@example.com","support":"#movies","oncall":"PD"}`},
+		"objectives":                    {``, `"objectives":{"errorPercent":"0.5","latency":{"boundMilliseconds":100}}`},
+		"traffic":                       {``, `"traffic":{"eastWest":"Replicas"}`},
+		"signals":                       {``, `"signals":{"interval":"2s"}`},
 		"migrations":                    {``, `"migrations":{"args":["migrate","up"]}`},
 		"deletionPolicy":                {``, `"deletionPolicy":"Orphan"`},
 	} {
