@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"time"
 )
 
@@ -53,7 +54,7 @@ func (c *client) do(request *http.Request) (status int, body []byte, err error) 
 
 // cause is an error in words that stay the same from call to call, and without the URL, which may hold a password.
 func cause(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) { // the request's or the dial's
 		return fmt.Errorf("no answer within %s", patience)
 	}
 	var op *net.OpError

@@ -24,7 +24,7 @@ func (s *Scraper) fetch(ctx context.Context, t Target, want func(string) bool) (
 		return nil, fmt.Errorf("no page can be at address %q, path %q", t.Address, t.Path)
 	}
 	request.Header.Set("Accept", textFormat)
-	request.Header.Set("Accept-Encoding", "identity")
+	request.Header.Set("Accept-Encoding", "identity") // a small answer must not become a large page
 	response, err := s.client.Do(request)
 	if err != nil {
 		return nil, s.cause(err)
@@ -62,7 +62,7 @@ func (s *Scraper) cause(err error) error {
 	var op *net.OpError
 	var sys *os.SyscallError
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded): // the request's or the dial's
 		return fmt.Errorf("no whole page within %s", s.limits.Timeout)
 	case errors.Is(err, context.Canceled):
 		return errors.New("the operator stopped reading")

@@ -84,8 +84,7 @@ func New(limits Limits, clk clock.PassiveClock) *Scraper {
 		client: &http.Client{
 			Transport: &http.Transport{
 				Proxy:                  nil, // pods are in the cluster
-				DialContext:            dialIP,
-				DisableCompression:     true, // a small answer must not become a large page
+				DialContext:            dialer{limits.Timeout}.dialIP,
 				MaxIdleConnsPerHost:    1,
 				MaxIdleConns:           1000,
 				IdleConnTimeout:        idle,
@@ -96,13 +95,17 @@ func New(limits Limits, clk clock.PassiveClock) *Scraper {
 	}
 }
 
+// dialer ends its dials itself: net/http goes on with them when a request has ended, and each reading of a pod whose node is
+// gone would leave one more.
+type dialer struct{ timeout time.Duration }
+
 // dialIP dials addresses, not names.
-func dialIP(ctx context.Context, network, address string) (net.Conn, error) {
+func (d dialer) dialIP(ctx context.Context, network, address string) (net.Conn, error) {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return nil, fmt.Errorf("%q is no IP address and port", address)
 	}
-	return (&net.Dialer{}).DialContext(ctx, network, at.String())
+	return (&net.Dialer{Timeout: d.timeout}).DialContext(ctx, network, at.String())
 }
 
 // Close ends idle connections. No Read may be under way.
