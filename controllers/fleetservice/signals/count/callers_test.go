@@ -55,6 +55,19 @@ func TestCallers(t *testing.T) {
 	}
 }
 
+// TestCallersWithoutStable: a call that no instance is known to have got is nobody's, also where there is no stable revision.
+func TestCallersWithoutStable(t *testing.T) {
+	s := newService(t)
+	reading, _ := s.reader.Read(t.Context(), count.Request{
+		Canary: canary, Meaning: meaning(0), Upstreams: []string{"rating"},
+		Callers: []count.CallerTarget{{UID: "a", Address: s.open("a", &page{text: callerPage})}},
+	})
+	want := map[string]map[string]signals.Total{canary: {"errors": {107, 14}, "refusals": {100, 3}}}
+	if diff := cmp.Diff(want, reading.Callers[0].Revisions); diff != "" {
+		t.Errorf("Revisions (-want +got):\n%s", diff)
+	}
+}
+
 // TestCallersLatency: where neither pods nor callers can judge the bound, it is said with what they have.
 func TestCallersLatency(t *testing.T) {
 	s := newService(t)

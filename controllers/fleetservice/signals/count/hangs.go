@@ -51,7 +51,7 @@ func (h *hangs) with(bound time.Duration, c calls) signals.Total {
 		h.begin(bound, c)
 	}
 	h.note(bound, c)
-	hung := max(0, h.startedBy(c.from.Add(-bound))-c.handled)
+	hung := max(0, h.seen[0].started-c.handled)
 	h.told.Requests = max(h.told.Requests, c.ended.Requests+hung)
 	h.told.Bad += h.bad(c, hung)
 	h.last.ended, h.last.bad, h.last.started, h.last.handled = c.ended.Requests, c.ended.Bad, c.started, c.handled
@@ -81,7 +81,8 @@ func (h *hangs) begin(bound time.Duration, c calls) {
 	}
 }
 
-// note remembers a reading, not more often than is needed to know a bound's end well.
+// note remembers a reading, not more often than is needed to know a bound's end well, and forgets all but the last that is
+// as old as the bound. Until there is one, the first is the process's begin.
 func (h *hangs) note(bound time.Duration, c calls) {
 	if c.to.Sub(h.seen[len(h.seen)-1].by) >= bound/64 {
 		h.seen = append(h.seen, mark{c.to, c.started})
@@ -89,12 +90,4 @@ func (h *hangs) note(bound time.Duration, c calls) {
 	for len(h.seen) > 1 && !h.seen[1].by.After(c.from.Add(-bound)) {
 		h.seen = h.seen[1:]
 	}
-}
-
-// startedBy is how many calls had begun by a moment, at least.
-func (h *hangs) startedBy(moment time.Time) int64 {
-	if h.seen[0].by.After(moment) {
-		return 0
-	}
-	return h.seen[0].started
 }

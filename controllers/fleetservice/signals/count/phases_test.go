@@ -69,20 +69,21 @@ func TestSlow(t *testing.T) {
 // TestPodThatHangs: a pod that gives no page costs the others their time only once.
 func TestPodThatHangs(t *testing.T) {
 	s := newService(t)
-	frozen := &page{text: httpPage, hangs: true}
+	frozen := &page{text: httpPage, hangs: true, then: func() { s.clock.SetTime(s.clock.Now().Add(time.Second)) }}
 	q := count.Request{Meaning: meaning(0), Pods: []count.PodTarget{
 		s.pod("frozen", stable, frozen), s.pod("stable", stable, &page{text: httpPage}), s.pod("canary", canary, &page{text: httpPage}),
 	}}
 	reading, _ := s.read(q)
-	if got, want := reading.Pods[0].Err, "no whole page within 500ms"; got != want {
-		t.Errorf("Err = %q, want %q", got, want)
+	if got, want := reading.Pods[0].Err, "no whole page within 500ms"; got != want || reading.Slow == "" {
+		t.Errorf("Err = %q, Slow = %q, want %q, and a canary read long after stable", got, reading.Slow, want)
 	}
-	s.order.uid = nil
-	s.read(q)
-	if got := s.order.uid; len(got) != 4 || got[0] != "stable" || got[3] != "stable" {
-		t.Errorf("pages were read in the order %v, want the frozen pod's beside the canary's, and not again", got)
+	if got := len(s.order.uid); got != 4 {
+		t.Errorf("pages were read in the order %v, want the frozen one not again", s.order.uid)
 	}
-	frozen.hangs = false
+	if reading, _ = s.read(q); reading.Slow != "" {
+		t.Errorf("Slow = %q, want the frozen pod's page read beside the canary's", reading.Slow)
+	}
+	frozen.hangs, frozen.then = false, nil
 	s.read(q)
 	if reading, _ = s.read(q); reading.Pods[0].Err != "" || reading.Pods[0].Again == nil {
 		t.Errorf("the pod that answers again = %+v, want both of its pages", reading.Pods[0])

@@ -50,8 +50,8 @@ func newService(t *testing.T) *service {
 // page is what a pod shows; it may be changed between readings.
 type page struct {
 	text  string
-	hangs bool
-	then  func()
+	hangs bool   // answers when nobody waits any more
+	then  func() // right before the answer
 }
 
 func (s *service) open(uid string, p *page) string {
@@ -61,7 +61,6 @@ func (s *service) open(uid string, p *page) string {
 		s.order.mu.Unlock()
 		if p.hangs {
 			<-r.Context().Done()
-			return
 		}
 		if p.then != nil {
 			p.then()
