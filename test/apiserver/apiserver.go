@@ -90,6 +90,8 @@ func start() (*Server, error) {
 		CRDDirectoryPaths:     []string{filepath.Join(Root(), "config", "crd")},
 		ErrorIfCRDPathMissing: true,
 	}
+	// Nothing collects the Service objects of a test's namespace: the usual 254 addresses would run out.
+	env.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.96.0.0/16")
 	config, err := env.Start()
 	if err != nil {
 		return nil, fmt.Errorf("start etcd and kube-apiserver from %s: %w", os.Getenv(assets), err)
