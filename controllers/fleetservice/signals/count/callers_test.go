@@ -62,7 +62,7 @@ func TestCallersWithoutStable(t *testing.T) {
 		Canary: canary, Meaning: meaning(0), Upstreams: []string{"rating"},
 		Callers: []count.CallerTarget{{UID: "a", Address: s.open("a", &page{text: callerPage})}},
 	})
-	want := map[string]map[string]signals.Total{canary: {"errors": {107, 14}, "refusals": {100, 3}}}
+	want := map[string]map[string]signals.Total{canary: {"errors": {Requests: 107, Bad: 14}, "refusals": {Requests: 100, Bad: 3}}}
 	if diff := cmp.Diff(want, reading.Callers[0].Revisions); diff != "" {
 		t.Errorf("Revisions (-want +got):\n%s", diff)
 	}
