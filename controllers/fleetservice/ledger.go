@@ -97,9 +97,9 @@ func (r *Reconciler) closeLedger(ctx context.Context, fs *v1alpha1.FleetService)
 	if err != nil {
 		return fmt.Errorf("write ConfigMap %s: %w", key.Name, err)
 	}
-	cm = cm.DeepCopy()
-	cm.Data = next.Data
-	if err := r.client.Update(ctx, cm, client.FieldOwner(fieldManager)); client.IgnoreNotFound(err) != nil {
+	marked := cm.DeepCopy()
+	marked.Data = next.Data
+	if err := r.client.Patch(ctx, marked, client.MergeFrom(cm), client.FieldOwner(fieldManager)); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("write ConfigMap %s: %w", key.Name, err)
 	}
 	return nil

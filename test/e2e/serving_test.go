@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -132,9 +133,10 @@ func idle(f *fleet) {
 func deleted(f *fleet) {
 	f.kubectl("delete", "movieapp", "movies", "--timeout=90s")
 	left := f.kubectl("get", "fleetservices,deployments,pods,services,jobs,pdb", "-o", "name")
-	f.eventually(30*time.Second, "nothing is left", func() (bool, string) {
+	f.eventually(30*time.Second, "nothing but the ledgers is left", func() (bool, string) {
 		left = f.kubectl("get", "fleetservices,deployments,pods,services,jobs,configmaps,controllerrevisions,pdb", "-l", "app.kubernetes.io/managed-by=movie-fleet", "-o", "name")
-		return strings.TrimSpace(left) == "", left
+		others := slices.DeleteFunc(strings.Fields(left), func(o string) bool { return strings.HasPrefix(o, "configmap/fleet-ledger-") })
+		return len(others) == 0, left
 	})
 	if entries := f.consul("/v1/config/service-resolver"); strings.Contains(entries, f.namespace+"-movies-") {
 		f.t.Errorf("Consul still has entries of the application: %s", entries)
