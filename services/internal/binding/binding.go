@@ -30,8 +30,16 @@ func Dir(name string) (string, error) {
 
 // reader collects every mistake of one binding, so that all are reported at once.
 type reader struct {
-	dir  string
-	errs []error
+	dir   string
+	files map[string]string
+	gone  error // the directory cannot be read at all
+	errs  []error
+}
+
+func newReader(dir string) *reader {
+	r := &reader{dir: dir}
+	r.files, r.gone = readTogether(dir)
+	return r
 }
 
 func (r *reader) name() string { return filepath.Base(r.dir) }
@@ -43,26 +51,17 @@ func (r *reader) fail(key, format string, args ...any) {
 // optional is the value of key, or "" if there is no such file. One newline at the end is dropped,
 // since editors and `echo` add it and no credential is meant to end with one.
 func (r *reader) optional(key string) string {
-	raw, err := os.ReadFile(filepath.Join(r.dir, key)) //nolint:gosec // the directory is the operator's, the key a constant
-	if errors.Is(err, fs.ErrNotExist) {
-		return ""
-	}
-	if err != nil {
-		r.fail(key, "cannot be read: %w", err)
-		return ""
-	}
-	value := strings.TrimSuffix(string(raw), "\n")
+	value := strings.TrimSuffix(r.files[key], "\n")
 	return strings.TrimSuffix(value, "\r")
 }
 
 func (r *reader) required(key string) string {
-	if _, err := os.Stat(filepath.Join(r.dir, key)); errors.Is(err, fs.ErrNotExist) {
+	if _, ok := r.files[key]; !ok {
 		r.fail(key, "is missing: add it to the Secret, or write the file %s", filepath.Join(r.dir, key))
 		return ""
 	}
-	before := len(r.errs)
 	value := r.optional(key)
-	if value == "" && len(r.errs) == before {
+	if value == "" {
 		r.fail(key, "is empty: give it a value")
 	}
 	return value
@@ -87,10 +86,22 @@ func (r *reader) port(fallback int) int {
 	return port
 }
 
+// oneOf is a key that knows a few words only.
+func (r *reader) oneOf(key, fallback string, words ...string) string {
+	word := cmp.Or(r.optional(key), fallback)
+	if !slices.Contains(words, word) {
+		r.fail(key, "is %q, want one of %s", word, strings.Join(words, ", "))
+	}
+	return word
+}
+
 // err joins what is wrong; a directory that is not there at all is one mistake, not one for each key.
 func (r *reader) err() error {
-	if _, err := os.Stat(r.dir); errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(r.gone, fs.ErrNotExist):
 		return fmt.Errorf("binding %q: directory %s does not exist: create it, or mount the Secret there", r.name(), r.dir)
+	case r.gone != nil:
+		return fmt.Errorf("binding %q cannot be read: %w", r.name(), r.gone)
 	}
 	return errors.Join(r.errs...)
 }
@@ -102,11 +113,12 @@ type MySQL struct {
 	Username string
 	Password string
 	Database string
+	CA       CA // with it, connections are encrypted and the server's certificate is checked
 }
 
 // ReadMySQL reads the binding in dir. The port defaults to 3306.
 func ReadMySQL(dir string) (MySQL, error) {
-	r := &reader{dir: dir}
+	r := newReader(dir)
 	r.kind("mysql", "mariadb")
 	m := MySQL{
 		Host:     r.required("host"),
@@ -114,6 +126,7 @@ func ReadMySQL(dir string) (MySQL, error) {
 		Username: r.required("username"),
 		Password: r.required("password"),
 		Database: r.required("database"),
+		CA:       r.ca(),
 	}
 	return m, r.err()
 }
@@ -135,20 +148,24 @@ type Consul struct {
 	Host   string
 	Port   int
 	Token  string
+	CA     CA // for https; without it the system's authorities are asked
 }
 
-// ReadConsul reads the binding in dir. The scheme defaults to http, the port to 8500, and no token means anonymous.
+// ReadConsul reads the binding in dir. The scheme defaults to https if there is a ca.crt, else to http; the port to 8500;
+// no token means anonymous.
 func ReadConsul(dir string) (Consul, error) {
-	r := &reader{dir: dir}
+	r := newReader(dir)
 	r.kind("consul")
-	c := Consul{
-		Scheme: cmp.Or(r.optional("scheme"), "http"),
-		Host:   r.required("host"),
-		Port:   r.port(8500),
-		Token:  r.optional("token"),
+	c := Consul{Host: r.required("host"), Port: r.port(8500), Token: r.optional("token"), CA: r.ca()}
+	fallback := "http"
+	if c.CA != "" {
+		fallback = "https"
 	}
-	if c.Scheme != "http" && c.Scheme != "https" {
+	if c.Scheme = cmp.Or(r.optional("scheme"), fallback); c.Scheme != "http" && c.Scheme != "https" {
 		r.fail("scheme", "is %q, want http or https", c.Scheme)
+	}
+	if c.Scheme == "http" && c.CA != "" {
+		r.fail("scheme", "is \"http\" beside a ca.crt: make it https, or remove ca.crt")
 	}
 	return c, r.err()
 }

@@ -121,7 +121,10 @@ func TestReadConsul(t *testing.T) {
 }
 
 func TestSecretsAreNotPrinted(t *testing.T) {
-	for _, v := range []any{binding.MySQL{Host: "db", Password: "s3cret"}, binding.Consul{Host: "c", Token: "s3cret"}} {
+	for _, v := range []any{
+		binding.MySQL{Host: "db", Password: "s3cret"}, binding.Consul{Host: "c", Token: "s3cret"},
+		binding.Kafka{Password: "s3cret"}, binding.Redis{Password: "s3cret"}, binding.TLS{Key: "s3cret"},
+	} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
 			if got := fmt.Sprintf(verb, v); strings.Contains(got, "s3cret") {
 				t.Errorf("Sprintf(%q, %T) = %q, which shows the secret", verb, v, got)
