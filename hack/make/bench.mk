@@ -1,5 +1,11 @@
 ##@ Benchmarks
 
-.PHONY: bench-canary
-bench-canary: test-images ## Measure verdicts on a real cluster and check their bounds (an hour; BENCH_REPEAT=1 for a third of it).
-	@go test -tags 'e2e bench' -count=1 -v -timeout 150m -run '^TestBench' ./test/e2e
+.PHONY: bench-canary bench-conviction bench-scale
+bench-canary: bench-scale bench-conviction ## Measure verdicts and their cost and check the bounds (an hour and a half; BENCH_REPEAT=1 for a third of it).
+
+bench-conviction: test-images
+	@go test -tags 'e2e bench' -count=1 -v -parallel 8 -timeout 150m -run '^TestBench' ./test/e2e
+
+bench-scale: # what fifty canaries at once cost the operator
+	@assets="$$(hack/cluster/cluster envtest-assets)"; \
+	KUBEBUILDER_ASSETS="$$assets" go test -tags 'envtest bench' -count=1 -v -timeout 20m ./test/scale

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,19 +22,10 @@ type fault struct {
 	rate   int
 	weight int32
 	times  int
+	// seconds is how long requests come: until the verdict, and some more to see that none is sent after it.
+	seconds int
 	// median and p90 bound the time from the first bad request to weight 0; 0 is no bound.
 	median, p90 time.Duration
-}
-
-// seconds is how long requests come: until the verdict, and some more to see that none is sent after it.
-func (f fault) seconds() int {
-	switch {
-	case f.spec == "error=0.02":
-		return 200
-	case f.weight < 10 || f.rate < 100:
-		return 70
-	}
-	return 40
 }
 
 // outcome is one try.
@@ -52,39 +44,71 @@ func repeat() int {
 	return 5
 }
 
+// lanes are what is tried. They run side by side, each on an application of its own, so that the whole takes half an hour.
+func lanes(n int) [][]fault {
+	return [][]fault{
+		{
+			{"100 % errors", "error=1", 100, 10, 2 * n, 25, 2 * time.Second, 3 * time.Second},
+			{"100 % errors", "error=1", 10, 10, n, 60, 0, 0},
+			{"10× latency", "latency=200ms", 100, 10, n, 40, 0, 0},
+			{"crash every 8 s", "crashAfter=8s", 100, 10, 1, 60, 20 * time.Second, 0},
+			{"never opens its port", "neverReady", 100, 10, 1, 40, 0, 0},
+		},
+		{
+			{"10 % errors", "error=0.1", 100, 10, n, 45, 10 * time.Second, 0},
+			{"2 % errors", "error=0.02", 100, 10, 1, 200, 0, 0},
+			{"hang", "hang=1", 100, 10, n, 40, 0, 0},
+			{"not found to everything", "notFound", 100, 10, n, 40, 0, 0},
+		},
+		{
+			{"100 % errors", "error=1", 100, 1, n, 45, 6 * time.Second, 0},
+			{"10× latency", "latency=200ms", 100, 1, n, 70, 0, 0},
+			{"not found to everything", "notFound", 100, 1, n, 70, 0, 0},
+		},
+		{
+			{"10 % errors", "error=0.1", 100, 1, n, 90, 30 * time.Second, 0},
+			{"hang", "hang=1", 100, 1, n, 70, 0, 0},
+		},
+	}
+}
+
 // TestBenchConviction measures how fast bad releases are off, and prints a table.
 func TestBenchConviction(t *testing.T) {
-	n := repeat()
-	faults := []fault{
-		{"100 % errors", "error=1", 100, 10, 2 * n, 2 * time.Second, 3 * time.Second},
-		{"100 % errors", "error=1", 100, 1, n, 6 * time.Second, 0},
-		{"10 % errors", "error=0.1", 100, 10, n, 10 * time.Second, 0},
-		{"10 % errors", "error=0.1", 100, 1, n, 30 * time.Second, 0},
-		{"2 % errors", "error=0.02", 100, 10, 1, 0, 0},
-		{"10× latency", "latency=200ms", 100, 10, n, 0, 0},
-		{"10× latency", "latency=200ms", 100, 1, n, 0, 0},
-		{"hang", "hang=1", 100, 10, n, 0, 0},
-		{"hang", "hang=1", 100, 1, n, 0, 0},
-		{"not found to everything", "notFound", 100, 10, n, 0, 0},
-		{"not found to everything", "notFound", 100, 1, n, 0, 0},
-		{"100 % errors", "error=1", 10, 10, n, 0, 0},
-		{"crash every 8 s", "crashAfter=8s", 100, 10, 1, 20 * time.Second, 0},
-		{"never opens its port", "neverReady", 100, 10, 1, 0, 0},
-	}
-	var table []string
-	for _, weight := range []int32{10, 1} {
-		r := newTrial(t, fmt.Sprintf("bench%d", weight), &v1alpha1.RolloutPolicy{
-			Steps: []int32{weight, 50}, MinStep: seconds(10), Bake: seconds(5), StartDeadline: seconds(20),
-		})
-		w := r.watch()
-		for _, f := range faults {
-			if f.weight == weight {
-				table = append(table, r.bench(w, f))
-				fmt.Println(table[len(table)-1])
-			}
+	var table lines
+	t.Run("lanes", func(t *testing.T) {
+		for i, faults := range lanes(repeat()) {
+			weight := faults[0].weight
+			r := newTrial(t, fmt.Sprintf("bench%d", i), &v1alpha1.RolloutPolicy{
+				Steps: []int32{weight, 50}, MinStep: seconds(10), Bake: seconds(5), StartDeadline: seconds(20),
+			})
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				t.Parallel()
+				r := r.on(t, "metadata")
+				w := r.watch()
+				for _, f := range faults {
+					table.add(r.bench(w, f))
+				}
+			})
 		}
-	}
-	fmt.Printf("\n| release | requests/s | weight | tries | to weight 0: median, p90 | last request after weight 0 | failed requests: median, max | reasons |\n|---|---|---|---|---|---|---|---|\n%s\n", strings.Join(table, "\n"))
+	})
+	table.print("release", "requests/s", "weight", "tries", "to weight 0: median, p90", "last request after weight 0", "failed requests: median, max", "reasons")
+}
+
+// lines are the rows of a table that several tries fill.
+type lines struct {
+	mu   sync.Mutex
+	rows []string
+}
+
+func (l *lines) add(row string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fmt.Println(row)
+	l.rows = append(l.rows, row)
+}
+
+func (l *lines) print(columns ...string) {
+	fmt.Printf("\n| %s |\n|%s\n%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)), strings.Join(l.rows, "\n"))
 }
 
 // bench tries one fault and returns its line.
@@ -118,12 +142,12 @@ func (r *trial) once(w *watcher, f fault) outcome {
 	r.t.Helper()
 	name := "load" + strconv.Itoa(r.nonce)
 	began := time.Now()
-	r.send(name, f.rate, f.seconds())
+	r.send(name, f.rate, f.seconds)
 	r.try(f.spec)
 	canary := r.wait(w, began, time.Minute, "a canary", func(st v1alpha1.FleetServiceStatus) bool {
 		return st.Canary != nil && st.Canary.Since.After(began.Add(-time.Second))
 	}).status.Canary.Hash
-	end := r.wait(w, began, time.Duration(f.seconds()+60)*time.Second, "a verdict", func(st v1alpha1.FleetServiceStatus) bool {
+	end := r.wait(w, began, time.Duration(f.seconds+60)*time.Second, "a verdict", func(st v1alpha1.FleetServiceStatus) bool {
 		return takenBack(canary)(st) || (st.Stable != nil && st.Stable.Hash == canary)
 	})
 	report := r.result(name, 3*time.Minute)
@@ -148,42 +172,65 @@ func (r *trial) once(w *watcher, f fault) outcome {
 
 // TestBenchGood measures how long good releases take through 1, 5, 20, 50.
 func TestBenchGood(t *testing.T) {
-	r := newTrial(t, "good", &v1alpha1.RolloutPolicy{Bake: seconds(5)})
-	w := r.watch()
-	var table []string
-	for _, c := range []struct {
-		rate  int
-		base  string
-		bound time.Duration
-	}{{100, "error=0.001", 90 * time.Second}, {100, "error=0.01", 3 * time.Minute}, {10, "error=0.001", 10 * time.Minute}} {
-		var took []time.Duration
-		r.try(c.base) // stable has the same base rate
-		r.send("warm", 200, 100)
-		r.ready("movies", 4*time.Minute)
-		r.result("warm", 3*time.Minute)
-		r.send("load", c.rate, int((c.bound+2*time.Minute).Seconds())*repeat()/2)
-		for range (repeat() + 1) / 2 {
-			began := time.Now()
-			r.try(c.base)
-			first := r.wait(w, began, time.Minute, "a share", weighed(1))
-			canary := first.status.Canary.Hash
-			end := r.wait(w, began, 2*c.bound, "all requests", func(st v1alpha1.FleetServiceStatus) bool {
-				return st.Traffic != nil && st.Traffic.Revision == canary || st.Rejected != nil && st.Rejected.Hash == canary
+	var table lines
+	t.Run("lanes", func(t *testing.T) {
+		for i, c := range []steady{
+			{100, "error=0.001", (repeat() + 1) / 2, 90 * time.Second},
+			{100, "error=0.01", (repeat() + 1) / 2, 3 * time.Minute},
+			{10, "error=0.001", (repeat() + 3) / 4, 10 * time.Minute},
+		} {
+			r := newTrial(t, fmt.Sprintf("good%d", i), &v1alpha1.RolloutPolicy{Bake: seconds(5)})
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				t.Parallel()
+				table.add(r.on(t, "metadata").good(c))
 			})
-			if end.status.Rejected != nil {
-				t.Errorf("a good release was taken back: %s", end.status.Rejected.Message)
-			}
-			took = append(took, end.at.Sub(first.at))
-			r.ready("movies", time.Minute)
 		}
-		slices.Sort(took)
-		median := took[len(took)/2]
-		if median > c.bound {
-			t.Errorf("%s at %d requests/s took %s, want at most %s", c.base, c.rate, median, c.bound)
+	})
+	table.print("release", "requests/s", "tries", "1 % → 100 %: median, max", "bound")
+}
+
+// steady is a good release: the canary fails as often as stable does.
+type steady struct {
+	rate  int
+	base  string
+	times int
+	bound time.Duration // of the median
+}
+
+// good releases what is as good as what runs, some times, and returns the table's line.
+func (r *trial) good(c steady) string {
+	r.t.Helper()
+	w := r.watch()
+	r.try(c.base) // stable has the same base rate
+	r.send("warm", 200, 120)
+	r.ready("movies", 4*time.Minute)
+	r.result("warm", 4*time.Minute)
+	var took []time.Duration
+	for range c.times {
+		r.send("load", c.rate, int((2*c.bound + time.Minute).Seconds()))
+		began := time.Now()
+		r.try(c.base)
+		first := r.wait(w, began, time.Minute, "a share", weighed(1))
+		canary := first.status.Canary.Hash
+		end := r.wait(w, began, 2*c.bound, "all requests", ended(canary))
+		if end.status.Rejected != nil && end.status.Rejected.Hash == canary {
+			r.t.Errorf("a good release was taken back: %s", end.status.Rejected.Message)
 		}
-		table = append(table, fmt.Sprintf("| good, base %s | %d | %d | %s, %s | %s |", c.base, c.rate, len(took), tenth(median), tenth(took[len(took)-1]), c.bound))
-		fmt.Println(table[len(table)-1])
+		took = append(took, end.at.Sub(first.at))
+		r.ready("movies", time.Minute)
 		r.kubectl("delete", "job", "load", "--wait")
 	}
-	fmt.Printf("\n| release | requests/s | tries | 1 %% → 100 %%: median, max | bound |\n|---|---|---|---|---|\n%s\n", strings.Join(table, "\n"))
+	slices.Sort(took)
+	median := took[len(took)/2]
+	if median > c.bound {
+		r.t.Errorf("%s at %d requests/s took %s, want at most %s", c.base, c.rate, median, c.bound)
+	}
+	return fmt.Sprintf("| good, base %s | %d | %d | %s, %s | %s |", c.base, c.rate, len(took), tenth(median), tenth(took[len(took)-1]), c.bound)
+}
+
+// ended is true of a status in which a canary has all requests, or none any more.
+func ended(canary string) func(v1alpha1.FleetServiceStatus) bool {
+	return func(st v1alpha1.FleetServiceStatus) bool {
+		return st.Traffic != nil && st.Traffic.Revision == canary || st.Rejected != nil && st.Rejected.Hash == canary
+	}
 }

@@ -15,15 +15,16 @@ import (
 	"movieexample.com/fleet/api/v1alpha1"
 )
 
-// trial is an application on whose metadata service releases are tried under load.
+// trial is an application on one of whose services releases are tried under load.
 type trial struct {
 	*fleet
 
-	nonce int // makes each release another revision
+	target string // the service
+	nonce  int    // makes each release another revision
 }
 
 // newTrial starts the sample application with a policy for its rollouts.
-func newTrial(t *testing.T, namespace string, policy *v1alpha1.RolloutPolicy) *trial {
+func newTrial(t *testing.T, namespace string, policy *v1alpha1.RolloutPolicy, changes ...func(*v1alpha1.MovieApp)) *trial {
 	t.Helper()
 	f := newFleet(t, namespace)
 	f.applyApp(sample(t, func(app *v1alpha1.MovieApp) {
@@ -34,13 +35,21 @@ func newTrial(t *testing.T, namespace string, policy *v1alpha1.RolloutPolicy) *t
 		metadata := app.Spec.Services["metadata"]
 		metadata.Objectives = &v1alpha1.Objectives{Latency: &v1alpha1.LatencyObjective{BoundMilliseconds: 100, Percent: "99"}}
 		app.Spec.Services["metadata"] = metadata
+		for _, change := range changes {
+			change(app)
+		}
 	}))
 	f.ready("movies", 3*time.Minute)
 	readAndWrite(f)
-	return &trial{fleet: f}
+	return &trial{fleet: f, target: "metadata"}
 }
 
-// try releases metadata with a fault; none is a good release.
+// on is the same application with releases of another service, as a subtest sees it.
+func (r *trial) on(t *testing.T, target string) *trial {
+	return &trial{fleet: r.in(t), target: target, nonce: r.nonce}
+}
+
+// try releases the service with a fault; none is a good release.
 func (r *trial) try(fault string) {
 	r.t.Helper()
 	r.nonce++
@@ -52,7 +61,7 @@ func (r *trial) try(fault string) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.patchService("metadata", string(raw))
+	r.patchService(r.target, string(raw))
 }
 
 // answered is what a load tells of one revision.
@@ -79,29 +88,22 @@ func (l loaded) of(revision string) answered {
 	return answered{}
 }
 
-// send asks metadata for titles, rate times a second, through Consul.
+// send reads from the service, rate times a second, through Consul.
 func (r *trial) send(name string, rate, seconds int) {
 	r.t.Helper()
 	r.kubectl("delete", "job", name, "--ignore-not-found", "--wait")
-	manifest := must(r.t, "sed", "-e", fmt.Sprintf("s/@NAME@/%s/; s/@RATE@/%d/; s/@SECONDS@/%d/; s|@TARGET@|consul:///%s-movies-metadata|", name, rate, seconds, r.namespace),
-		"-e", `s/- --max-failed=0/- --json=-\n        - --quiet\n        - --slow=100ms\n        - --method=`+titles+`/`, "hack/demo/load.yaml")
+	manifest := must(r.t, "sed", "-e", fmt.Sprintf("s/@NAME@/%s/; s/@RATE@/%d/; s/@SECONDS@/%d/; s|@TARGET@|consul:///%s-movies-%s|", name, rate, seconds, r.namespace, r.target),
+		"-e", `s/- --max-failed=0/- --json=-\n        - --quiet\n        - --slow=100ms\n        - --method=`+r.target+`/`, "hack/demo/load.yaml")
 	if out, err := r.apply(manifest); err != nil {
 		r.t.Fatalf("start the load: %v: %s", err, out)
 	}
-	r.eventually(time.Minute, "the load runs", func() (bool, string) {
-		return r.kubectl("get", "job", name, "-o", "jsonpath={.status.ready}") == "1", r.kubectl("get", "pods", "-l", "job-name="+name)
-	})
+	r.kubectl("wait", "--for=jsonpath={.status.ready}=1", "job/"+name, "--timeout=1m")
 }
-
-// titles is the method that asks metadata alone.
-const titles = "metadata"
 
 // result waits for the end of a load.
 func (r *trial) result(name string, within time.Duration) loaded {
 	r.t.Helper()
-	r.eventually(within, "the load "+name+" ends", func() (bool, string) {
-		return r.kubectl("get", "job", name, "-o", `jsonpath={.status.conditions[?(@.type=="Complete")].status}`) == "True", ""
-	})
+	r.kubectl("wait", "--for=condition=Complete", "job/"+name, "--timeout="+within.String())
 	raw := r.kubectl("logs", "job/"+name)
 	var l loaded
 	if err := json.Unmarshal([]byte(raw[strings.Index(raw, "{"):]), &l); err != nil {
@@ -124,11 +126,11 @@ type watcher struct {
 	done chan struct{}
 }
 
-// watch follows metadata until the test ends.
+// watch follows the service until the test ends.
 func (r *trial) watch() *watcher {
 	r.t.Helper()
 	w := &watcher{done: make(chan struct{})}
-	w.cmd = exec.Command("hack/cluster/cluster", "kubectl", "-n", r.namespace, "get", "fleetservice", "movies-metadata", "--watch", "-o", "json")
+	w.cmd = exec.Command("hack/cluster/cluster", "kubectl", "-n", r.namespace, "get", "fleetservice", "movies-"+r.target, "--watch", "-o", "json")
 	w.cmd.Dir, w.cmd.SysProcAttr = root, &syscall.SysProcAttr{Setpgid: true} // the script and its kubectl end together
 	out, err := w.cmd.StdoutPipe()
 	if err != nil {
@@ -169,6 +171,17 @@ func (w *watcher) first(since time.Time, holds func(v1alpha1.FleetServiceStatus)
 	return seen{}, false
 }
 
+// last is the newest status, as JSON.
+func (w *watcher) last() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.list) == 0 {
+		return "nothing was seen"
+	}
+	raw, err := json.Marshal(w.list[len(w.list)-1].status)
+	return fmt.Sprintf("%s %v", raw, err)
+}
+
 // wait is the first such status, which must come in time.
 func (r *trial) wait(w *watcher, since time.Time, within time.Duration, what string, holds func(v1alpha1.FleetServiceStatus) bool) seen {
 	r.t.Helper()
@@ -176,7 +189,7 @@ func (r *trial) wait(w *watcher, since time.Time, within time.Duration, what str
 	r.eventually(within, what, func() (bool, string) {
 		s, ok := w.first(since, holds)
 		found = s
-		return ok, r.kubectl("get", "fleetservice", "movies-metadata", "-o", "jsonpath={.status}")
+		return ok, w.last()
 	})
 	return found
 }
