@@ -175,9 +175,10 @@ func TestServeAndStop(t *testing.T) {
 		return nil
 	}, ready), "--shutdown.propagation", "300ms")
 
-	if code, body := r.get(t, r.admin+"/readyz"); code != 503 || !strings.Contains(body, "the database is away") {
-		t.Errorf("GET /readyz = %d %s, want 503 with the reason", code, body)
-	}
+	r.until(t, "/readyz is 503 with the reason", func() bool {
+		code, body := r.get(t, r.admin+"/readyz")
+		return code == 503 && strings.Contains(body, "the database is away")
+	})
 	ready.Store(true)
 	r.until(t, "/readyz is 200", func() bool { code, _ := r.get(t, r.admin+"/readyz"); return code == 200 })
 

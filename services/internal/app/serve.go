@@ -19,6 +19,7 @@ import (
 	"movieexample.com/fleet/services/internal/discovery"
 	"movieexample.com/fleet/services/internal/discovery/consul"
 	"movieexample.com/fleet/services/internal/fault"
+	"movieexample.com/fleet/services/internal/identity"
 	"movieexample.com/fleet/services/internal/lifecycle"
 	"movieexample.com/fleet/services/internal/rpc"
 	"movieexample.com/fleet/services/internal/telemetry"
@@ -47,6 +48,7 @@ type server[C config.Settings] struct {
 	metrics   *prometheus.Registry
 	listeners map[string]net.Listener
 	registry  *consul.Registry // nil without Consul
+	identity  *identity.Files  // nil without TLS
 	clients   *rpc.Clients
 	service   Service
 
@@ -81,6 +83,9 @@ func (s *server[C]) assemble(ctx context.Context) error {
 	}
 	s.metrics = telemetry.NewRegistry(s.program.Name, Version, s.proc.env(envRevision))
 	if err := s.listen(ctx); err != nil {
+		return err
+	}
+	if err := s.identify(); err != nil {
 		return err
 	}
 	s.connect()
@@ -127,15 +132,12 @@ func (s *server[C]) connect() {
 	s.clients = rpc.NewClients(s.metrics, resolvers, discovery.NewResolver("consul", s.registry, s.log))
 }
 
-func (s *server[C]) dial(name string, u config.Upstream) (grpc.ClientConnInterface, error) {
-	return s.clients.Dial(name, string(u.Target), u.Timeout)
-}
-
 func (s *server[C]) servers(ctx context.Context) error {
 	revision := s.proc.env(envRevision)
 	s.grpc = rpc.NewServer(rpc.ServerOptions{
 		Log: s.log, Metrics: s.metrics, Revision: revision, Reflection: s.config.Base().API.Reflection,
-		Innermost: []grpc.UnaryServerInterceptor{s.faults.Intercept},
+		Innermost:   []grpc.UnaryServerInterceptor{s.faults.Intercept},
+		Credentials: s.credentials(), Clients: s.config.Base().TLS.ClientIDs(),
 	})
 	s.service.RegisterGRPC(s.grpc)
 	s.grpc.Prepare()
@@ -143,8 +145,8 @@ func (s *server[C]) servers(ctx context.Context) error {
 	if s.rest, err = rpc.NewREST(ctx, s.grpc, revision, s.service.RegisterREST...); err != nil {
 		return err
 	}
-	identity := rpc.Identity{Service: s.program.Name, Version: Version, Revision: revision}
-	s.admin = rpc.NewAdmin(s.metrics, identity, s.readiness.State)
+	self := rpc.Identity{Service: s.program.Name, Version: Version, Revision: revision}
+	s.admin = rpc.NewAdmin(s.metrics, self, s.readiness.State)
 	s.readiness.OnChange(s.grpc.SetReady)
 	if s.registry != nil {
 		s.announcer = discovery.NewAnnouncer(s.registry, s.registeredName(), s.instance(), s.readiness.Ready, s.log)
@@ -185,9 +187,12 @@ func (s *server[C]) start(r *lifecycle.Runner) {
 	r.Go("admin server", s.admin.ServeOn(s.listeners["admin.port"]))
 	r.Go("gRPC server", s.grpc.ServeOn(s.listeners["api.port"]))
 	r.Go("gRPC server inside", s.grpc.ServeInside)
-	r.Go("REST server", s.rest.ServeOn(s.listeners["rest.port"]))
+	r.Go("REST server", s.rest.ServeOn(s.secured(s.listeners["rest.port"])))
 	r.Go("readiness", s.readiness.Run)
 	r.Go("faults", s.faults.Run)
+	if s.identity != nil {
+		r.Go("certificate", s.identity.Run)
+	}
 	if s.announcer != nil {
 		r.Go("announcer", s.announcer.Run)
 	}
@@ -249,5 +254,6 @@ func (s *server[C]) announceStart(ctx context.Context) {
 	s.log.InfoContext(ctx, "Serving",
 		"api", s.listeners["api.port"].Addr().String(),
 		"rest", s.listeners["rest.port"].Addr().String(),
-		"admin", s.listeners["admin.port"].Addr().String())
+		"admin", s.listeners["admin.port"].Addr().String(),
+		"tls", s.config.Base().TLS.Mode)
 }

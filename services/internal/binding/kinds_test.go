@@ -1,38 +1,17 @@
 package binding_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
-	"math/big"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"movieexample.com/fleet/services/internal/binding"
+	"movieexample.com/fleet/test/parts"
 )
 
-// authority is a certificate in PEM.
-func authority(t *testing.T) string {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-}
-
 func TestReadKafka(t *testing.T) {
-	ca := authority(t)
+	ca := string(parts.NewAuthority(t).Certificate())
 	for name, tc := range map[string]struct {
 		keys map[string]string
 		want binding.Kafka
@@ -74,7 +53,7 @@ func TestReadKafka(t *testing.T) {
 }
 
 func TestReadRedis(t *testing.T) {
-	ca := authority(t)
+	ca := string(parts.NewAuthority(t).Certificate())
 	got, err := binding.ReadRedis(write(t, "redis", map[string]string{"type": "redis", "host": "r", "password": "p", "ca.crt": ca}))
 	if err != nil {
 		t.Fatalf("ReadRedis = error %v, want none", err)
@@ -91,7 +70,7 @@ func TestReadRedis(t *testing.T) {
 }
 
 func TestReadTLS(t *testing.T) {
-	ca := authority(t)
+	ca := string(parts.NewAuthority(t).Certificate())
 	got, err := binding.ReadTLS(write(t, "tls", map[string]string{"tls.crt": "c", "tls.key": "k\n", "ca.crt": ca}))
 	if diff := cmp.Diff(binding.TLS{Certificate: "c", Key: "k", CA: binding.CA(ca)}, got); err != nil || diff != "" {
 		t.Errorf("ReadTLS = error %v (-want +got):\n%s", err, diff)
@@ -99,7 +78,7 @@ func TestReadTLS(t *testing.T) {
 }
 
 func TestMistakesOfEachKind(t *testing.T) {
-	ca := authority(t)
+	ca := string(parts.NewAuthority(t).Certificate())
 	kafka := func(dir string) error { _, err := binding.ReadKafka(dir); return err }
 	redis := func(dir string) error { _, err := binding.ReadRedis(dir); return err }
 	tls := func(dir string) error { _, err := binding.ReadTLS(dir); return err }

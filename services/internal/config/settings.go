@@ -23,6 +23,7 @@ type Common struct {
 	Admin     Admin     `config:"admin"`
 	Log       Log       `config:"log"`
 	Discovery Discovery `config:"discovery"`
+	TLS       TLS       `config:"tls"`
 	Shutdown  Shutdown  `config:"shutdown"`
 }
 
@@ -88,6 +89,8 @@ type Storage struct {
 type Upstream struct {
 	Target  Target        `config:"target" help:"static:///host:port,… or dns:///host:port or consul:///name"`
 	Timeout time.Duration `config:"timeout" help:"longest wait for one call"`
+	// Identity is checked wherever the target's instances are.
+	Identity string `config:"identity" help:"the name that its certificate must have, spiffe://DOMAIN/ns/NAMESPACE/sa/SERVICE; needed with TLS"`
 }
 
 // Target is a gRPC target: static:///host:port,host:port or dns:///host:port or consul:///name.
@@ -98,6 +101,7 @@ func Defaults(port Port) Common {
 	c := Common{
 		API:      API{Reflection: true},
 		Log:      Log{Level: "info", Format: "auto"},
+		TLS:      TLS{Mode: Off, TrustDomain: "cluster.local"},
 		Shutdown: Shutdown{Propagation: 2 * time.Second, Deadline: 8 * time.Second},
 	}
 	c.Discovery.Kind = None
@@ -145,6 +149,11 @@ func (u Upstream) Check(report Report) {
 	}
 	if u.Timeout <= 0 {
 		report("timeout", u.Timeout, "is not above 0: every call has a deadline")
+	}
+	if u.Identity != "" {
+		if problem := identityProblem(u.Identity); problem != "" {
+			report("identity", u.Identity, problem)
+		}
 	}
 }
 

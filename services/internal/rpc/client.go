@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
@@ -27,7 +29,13 @@ type Clients struct {
 	seconds     *prometheus.HistogramVec
 
 	mu    sync.Mutex
-	conns map[string]*grpc.ClientConn
+	conns map[connKey]*grpc.ClientConn
+}
+
+// connKey is what makes two connections different ones.
+type connKey struct {
+	target string
+	server spiffeid.ID
 }
 
 // NewClients makes connections that find instances by the resolvers' schemes, and by dns.
@@ -35,7 +43,7 @@ func NewClients(metrics prometheus.Registerer, resolvers ...resolver.Builder) *C
 	balance.Register()
 	c := &Clients{
 		resolvers: resolvers,
-		conns:     map[string]*grpc.ClientConn{},
+		conns:     map[connKey]*grpc.ClientConn{},
 		handled: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "grpc_client_handled_total",
 			Help: "Calls to other services that ended, by target, revision of the instance that took the call, and code.",
@@ -52,34 +60,51 @@ func NewClients(metrics prometheus.Registerer, resolvers ...resolver.Builder) *C
 	return c
 }
 
+// DialOption changes what calls to one target go through.
+type DialOption func(*dialing)
+
+type dialing struct {
+	server      spiffeid.ID // empty without TLS
+	credentials credentials.TransportCredentials
+}
+
+// WithServer protects the connection: it ends at the server that the credentials were made for, or is not made.
+func WithServer(id spiffeid.ID, c credentials.TransportCredentials) DialOption {
+	return func(d *dialing) { d.server, d.credentials = id, c }
+}
+
 // Dial returns the connection to the target; name stands for it in metrics. A call waits at most so long as timeout,
 // or less if its own deadline comes first. The connection is made in the background: a target that is away is no error.
-func (c *Clients) Dial(name, target string, timeout time.Duration) (grpc.ClientConnInterface, error) {
-	conn, err := c.connection(target)
+func (c *Clients) Dial(name, target string, timeout time.Duration, opts ...DialOption) (grpc.ClientConnInterface, error) {
+	d := dialing{credentials: insecure.NewCredentials()}
+	for _, opt := range opts {
+		opt(&d)
+	}
+	conn, err := c.connection(target, d)
 	if err != nil {
 		return nil, fmt.Errorf("upstream %s: target %q: %w", name, target, err)
 	}
 	return &upstream{ClientConn: conn, clients: c, name: name, timeout: timeout}, nil
 }
 
-func (c *Clients) connection(target string) (*grpc.ClientConn, error) {
+func (c *Clients) connection(target string, d dialing) (*grpc.ClientConn, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if conn, ok := c.conns[target]; ok {
+	key := connKey{target, d.server}
+	if conn, ok := c.conns[key]; ok {
 		return conn, nil
 	}
-	conn, err := grpc.NewClient(target, c.dialOptions()...)
+	conn, err := grpc.NewClient(target, append(c.dialOptions(), grpc.WithTransportCredentials(d.credentials))...)
 	if err != nil {
 		return nil, err
 	}
 	conn.Connect() // before the first call needs it
-	c.conns[target] = conn
+	c.conns[key] = conn
 	return conn, nil
 }
 
 func (c *Clients) dialOptions() []grpc.DialOption {
 	return []grpc.DialOption{
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithResolvers(c.resolvers...),
 		grpc.WithDefaultServiceConfig(balance.ServiceConfig),
 		grpc.WithDisableServiceConfig(), // nobody else decides on it through a DNS record

@@ -3,11 +3,13 @@ package rpc
 import (
 	"context"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"time"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"golang.org/x/time/rate"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -38,6 +40,8 @@ func NewREST(ctx context.Context, s *Server, revision string, routes ...Register
 	conn, err := grpc.NewClient("passthrough:///inside",
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return s.inside.DialContext(ctx) }),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithChainUnaryInterceptor(carryUnary),
+		grpc.WithChainStreamInterceptor(carryStream),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
 		grpc.WithIdleTimeout(0),
 	)
@@ -51,7 +55,10 @@ func NewREST(ctx context.Context, s *Server, revision string, routes ...Register
 			return nil, fmt.Errorf("REST: %w", err)
 		}
 	}
-	return &REST{conn: conn, server: newHTTPServer(answer(mux, revision))}, nil
+	server := newHTTPServer(limitAge(answer(mux, revision), time.Now))
+	server.ConnContext = noteStart
+	server.ErrorLog = log.New(&seldomLog{log: s.log, seldom: &rate.Sometimes{First: 3, Interval: time.Second}}, "", 0)
+	return &REST{conn: conn, server: server}, nil
 }
 
 func newMux() *runtime.ServeMux {
@@ -96,7 +103,7 @@ func answer(mux *runtime.ServeMux, revision string) http.Handler {
 		if revision != "" {
 			w.Header().Set(RevisionHeader, revision)
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), restCallTimeout)
+		ctx, cancel := context.WithTimeout(withRESTCaller(r.Context(), r.TLS), restCallTimeout)
 		defer cancel()
 		r = r.WithContext(ctx)
 		if r.ContentLength > restMaxBody {

@@ -8,12 +8,16 @@ import (
 
 	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/test/bufconn"
+
+	"movieexample.com/fleet/services/internal/identity"
 )
 
 // RevisionHeader tells, in each answer over gRPC and REST, which revision gave it.
@@ -41,6 +45,10 @@ type ServerOptions struct {
 	Reflection bool
 	// Innermost stands right before the handler.
 	Innermost []grpc.UnaryServerInterceptor
+	// Credentials protect connections from the network; nil leaves them plain.
+	Credentials credentials.TransportCredentials
+	// Clients are the only ones that may call; empty lets in everybody who got a connection.
+	Clients []spiffeid.ID
 }
 
 // Server is a gRPC server with health and metrics, reachable over the network and from inside the process.
@@ -50,6 +58,7 @@ type Server struct {
 	health  *health.Server
 	metrics *grpcprom.ServerMetrics
 	inside  *bufconn.Listener
+	log     *slog.Logger
 	reflect bool
 }
 
@@ -61,19 +70,24 @@ func NewServer(o ServerOptions) *Server {
 		Name: "grpc_server_panics_total", Help: "Calls that ended in a panic of the handler.",
 	})
 	o.Metrics.MustRegister(metrics, panics)
+	admission := identity.Admit(o.Clients, o.Log)
 	chain := []grpc.UnaryServerInterceptor{
 		metrics.UnaryServerInterceptor(), // outermost: it counts what the caller sees
+		knowCaller,
 		announceRevision(o.Revision),
+		admission.Unary,
 		hideInternals(o.Log),
 		recoverPanic(panics),
 	}
 	s := &Server{
 		Server: grpc.NewServer(append(serverOptions(),
 			grpc.ChainUnaryInterceptor(append(chain, o.Innermost...)...),
-			grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor()))...),
+			grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor(), knowStreamCaller, admission.Stream),
+			grpc.Creds(inside(o.Credentials)))...),
 		health:  health.NewServer(),
 		metrics: metrics,
 		inside:  bufconn.Listen(1 << 20),
+		log:     o.Log,
 		reflect: o.Reflection,
 	}
 	healthv1.RegisterHealthServer(s.Server, s.health)

@@ -1,0 +1,2 @@
+// Package authority issues certificates whose authority is a file: for one machine, never for a cluster.
+package authority
