@@ -280,7 +280,8 @@ func TestREST(t *testing.T) {
 		"not JSON":         {http.MethodPut, path, `{`, 400, `"code":3`},
 		"an unknown field": {http.MethodPut, path, `{"valeu":5}`, 400, `unknown field`},
 		"a body too large": {http.MethodPut, path, strings.Repeat(" ", 1<<20+1), 413, `at most 1048576 are allowed`},
-		"the largest body": {http.MethodPut, path, `{"value":5}` + strings.Repeat(" ", 1<<20-11), 200, `"outcome"`},
+		"the largest body": {http.MethodPut, path, `{"userId":"u","value":5}` + strings.Repeat(" ", 1<<20-24), 200, `"outcome"`},
+		"broken rules":     {http.MethodPut, path, `{"value":6}`, 400, `"description":"is 6, want 1 to 5"`},
 		"form override":    {http.MethodPost, path, "a=b", 405, "not allowed"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"movieexample.com/fleet/services/internal/identity"
+	"movieexample.com/fleet/services/internal/validate"
 )
 
 // RevisionHeader tells, in each answer over gRPC and REST, which revision gave it.
@@ -78,11 +79,12 @@ func NewServer(o ServerOptions) *Server {
 		admission.Unary,
 		hideInternals(o.Log),
 		recoverPanic(panics),
+		validate.Unary,
 	}
 	s := &Server{
 		Server: grpc.NewServer(append(serverOptions(),
 			grpc.ChainUnaryInterceptor(append(chain, o.Innermost...)...),
-			grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor(), knowStreamCaller, admission.Stream),
+			grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor(), knowStreamCaller, admission.Stream, validate.Stream),
 			grpc.Creds(inside(o.Credentials)))...),
 		health:  health.NewServer(),
 		metrics: metrics,

@@ -1,2 +1,2 @@
-// Package controller holds the rules of metadata: what a valid record is.
+// Package controller holds the rules of metadata. Requests come here held to the rules in the proto file already.
 package controller

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"movieexample.com/fleet/services/internal/validate"
 	"movieexample.com/fleet/services/movie/internal/model"
 )
 
@@ -32,11 +31,6 @@ func New(metadata Metadata, rating Rating) *Controller {
 // Details asks for metadata and rating at the same time. Metadata decides: without it there are no details. A rating that
 // cannot be had, for whatever reason, is left out.
 func (c *Controller) Details(ctx context.Context, id string) (model.Details, error) {
-	var fields validate.Fields
-	fields.ID("movie_id", id)
-	if err := fields.Err(); err != nil {
-		return model.Details{}, err
-	}
 	ctx, cancel := leaveTimeToAnswer(ctx)
 	defer cancel()
 

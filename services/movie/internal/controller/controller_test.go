@@ -83,11 +83,3 @@ func TestDetailsWithoutADeadline(t *testing.T) {
 		t.Errorf("Details = %v (-want +got):\n%s", err, diff)
 	}
 }
-
-func TestDetailsOfABadID(t *testing.T) {
-	for _, id := range []string{"", "a/b"} {
-		if _, err := controller.New(metadata{value: movie}, rating{value: four}).Details(t.Context(), id); problem.KindOf(err) != problem.Invalid {
-			t.Errorf("Details(%q) = %v, want Invalid", id, err)
-		}
-	}
-}

@@ -9,6 +9,7 @@
 package metadatav1
 
 import (
+	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -321,24 +322,25 @@ var File_metadata_v1_metadata_proto protoreflect.FileDescriptor
 
 const file_metadata_v1_metadata_proto_rawDesc = "" +
 	"\n" +
-	"\x1ametadata/v1/metadata.proto\x12\vmetadata.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x94\x02\n" +
-	"\bMetadata\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
-	"\x05title\x18\x02 \x01(\tR\x05title\x12 \n" +
-	"\vdescription\x18\x03 \x01(\tR\vdescription\x12\x1a\n" +
-	"\bdirector\x18\x04 \x01(\tR\bdirector\x12\x12\n" +
-	"\x04year\x18\x05 \x01(\x05R\x04year\x12\x16\n" +
-	"\x06actors\x18\x06 \x03(\tR\x06actors\x12;\n" +
+	"\x1ametadata/v1/metadata.proto\x12\vmetadata.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x84\x03\n" +
+	"\bMetadata\x12;\n" +
+	"\x02id\x18\x01 \x01(\tB+\xbaH(r&2$^[A-Za-z0-9][-A-Za-z0-9_.:~]{0,127}$R\x02id\x12 \n" +
+	"\x05title\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\x05title\x12*\n" +
+	"\vdescription\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80@R\vdescription\x12$\n" +
+	"\bdirector\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\bdirector\x12\"\n" +
+	"\x04year\x18\x05 \x01(\x05B\x0e\xbaH\v\xd8\x01\x01\x1a\x06\x18\x98\x11(\xce\x0eR\x04year\x12)\n" +
+	"\x06actors\x18\x06 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10d\"\ar\x05\x10\x01\x18\xff\x01R\x06actors\x12;\n" +
 	"\vcreate_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\"/\n" +
-	"\x12GetMetadataRequest\x12\x19\n" +
-	"\bmovie_id\x18\x01 \x01(\tR\amovieId\"H\n" +
+	"updateTime\"\\\n" +
+	"\x12GetMetadataRequest\x12F\n" +
+	"\bmovie_id\x18\x01 \x01(\tB+\xbaH(r&2$^[A-Za-z0-9][-A-Za-z0-9_.:~]{0,127}$R\amovieId\"H\n" +
 	"\x13GetMetadataResponse\x121\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x15.metadata.v1.MetadataR\bmetadata\"G\n" +
-	"\x12PutMetadataRequest\x121\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x15.metadata.v1.MetadataR\bmetadata\"H\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x15.metadata.v1.MetadataR\bmetadata\"O\n" +
+	"\x12PutMetadataRequest\x129\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x15.metadata.v1.MetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\"H\n" +
 	"\x13PutMetadataResponse\x121\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x15.metadata.v1.MetadataR\bmetadata2\xbf\x01\n" +
 	"\x0fMetadataService\x12U\n" +

@@ -9,6 +9,7 @@
 package moviev1
 
 import (
+	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -311,7 +312,7 @@ var File_movie_v1_movie_proto protoreflect.FileDescriptor
 
 const file_movie_v1_movie_proto_rawDesc = "" +
 	"\n" +
-	"\x14movie/v1/movie.proto\x12\bmovie.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"O\n" +
+	"\x14movie/v1/movie.proto\x12\bmovie.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"O\n" +
 	"\vMovieRating\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\x01R\x05value\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x03R\x05count\x12\x14\n" +
@@ -329,9 +330,9 @@ const file_movie_v1_movie_proto_rawDesc = "" +
 	"updateTime\x12-\n" +
 	"\x06rating\x18\t \x01(\v2\x15.movie.v1.MovieRatingR\x06rating\x12\x14\n" +
 	"\x05stale\x18\n" +
-	" \x01(\bR\x05stale\"3\n" +
-	"\x16GetMovieDetailsRequest\x12\x19\n" +
-	"\bmovie_id\x18\x01 \x01(\tR\amovieId\"K\n" +
+	" \x01(\bR\x05stale\"`\n" +
+	"\x16GetMovieDetailsRequest\x12F\n" +
+	"\bmovie_id\x18\x01 \x01(\tB+\xbaH(r&2$^[A-Za-z0-9][-A-Za-z0-9_.:~]{0,127}$R\amovieId\"K\n" +
 	"\x17GetMovieDetailsResponse\x120\n" +
 	"\adetails\x18\x01 \x01(\v2\x16.movie.v1.MovieDetailsR\adetails2k\n" +
 	"\fMovieService\x12[\n" +

@@ -9,6 +9,7 @@
 package ratingv1
 
 import (
+	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -551,7 +552,7 @@ var File_rating_v1_rating_proto protoreflect.FileDescriptor
 
 const file_rating_v1_rating_proto_rawDesc = "" +
 	"\n" +
-	"\x16rating/v1/rating.proto\x12\trating.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x02\n" +
+	"\x16rating/v1/rating.proto\x12\trating.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x02\n" +
 	"\x06Rating\x12\x1f\n" +
 	"\vrecord_type\x18\x01 \x01(\tR\n" +
 	"recordType\x12\x1b\n" +
@@ -563,30 +564,30 @@ const file_rating_v1_rating_proto_rawDesc = "" +
 	"\vcreate_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\"Z\n" +
-	"\x1aGetAggregatedRatingRequest\x12\x1f\n" +
-	"\vrecord_type\x18\x01 \x01(\tR\n" +
-	"recordType\x12\x1b\n" +
-	"\trecord_id\x18\x02 \x01(\tR\brecordId\"V\n" +
+	"updateTime\"\x92\x01\n" +
+	"\x1aGetAggregatedRatingRequest\x12*\n" +
+	"\vrecord_type\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\n" +
+	"recordType\x12H\n" +
+	"\trecord_id\x18\x02 \x01(\tB+\xbaH(r&2$^[A-Za-z0-9][-A-Za-z0-9_.:~]{0,127}$R\brecordId\"V\n" +
 	"\x1bGetAggregatedRatingResponse\x12!\n" +
 	"\frating_value\x18\x01 \x01(\x01R\vratingValue\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\x03R\x05count\"\xbc\x01\n" +
-	"\x10PutRatingRequest\x12\x1f\n" +
-	"\vrecord_type\x18\x01 \x01(\tR\n" +
-	"recordType\x12\x1b\n" +
-	"\trecord_id\x18\x02 \x01(\tR\brecordId\x12\x17\n" +
-	"\auser_id\x18\x03 \x01(\tR\x06userId\x12\x14\n" +
-	"\x05value\x18\x04 \x01(\x05R\x05value\x12;\n" +
+	"\x05count\x18\x02 \x01(\x03R\x05count\"\xae\x02\n" +
+	"\x10PutRatingRequest\x12*\n" +
+	"\vrecord_type\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\n" +
+	"recordType\x12H\n" +
+	"\trecord_id\x18\x02 \x01(\tB+\xbaH(r&2$^[A-Za-z0-9][-A-Za-z0-9_.:~]{0,127}$R\brecordId\x12F\n" +
+	"\auser_id\x18\x03 \x01(\tB-\xbaH*r(2&^[A-Za-z0-9][-A-Za-z0-9_.:~@+]{0,127}$R\x06userId\x12\x1f\n" +
+	"\x05value\x18\x04 \x01(\x05B\t\xbaH\x06\x1a\x04\x18\x05(\x01R\x05value\x12;\n" +
 	"\voccurred_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"occurredAt\"q\n" +
 	"\x11PutRatingResponse\x121\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x17.rating.v1.WriteOutcomeR\aoutcome\x12)\n" +
-	"\x06rating\x18\x02 \x01(\v2\x11.rating.v1.RatingR\x06rating\"\xa9\x01\n" +
-	"\x13DeleteRatingRequest\x12\x1f\n" +
-	"\vrecord_type\x18\x01 \x01(\tR\n" +
-	"recordType\x12\x1b\n" +
-	"\trecord_id\x18\x02 \x01(\tR\brecordId\x12\x17\n" +
-	"\auser_id\x18\x03 \x01(\tR\x06userId\x12;\n" +
+	"\x06rating\x18\x02 \x01(\v2\x11.rating.v1.RatingR\x06rating\"\x90\x02\n" +
+	"\x13DeleteRatingRequest\x12*\n" +
+	"\vrecord_type\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\n" +
+	"recordType\x12H\n" +
+	"\trecord_id\x18\x02 \x01(\tB+\xbaH(r&2$^[A-Za-z0-9][-A-Za-z0-9_.:~]{0,127}$R\brecordId\x12F\n" +
+	"\auser_id\x18\x03 \x01(\tB-\xbaH*r(2&^[A-Za-z0-9][-A-Za-z0-9_.:~@+]{0,127}$R\x06userId\x12;\n" +
 	"\voccurred_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"occurredAt\"I\n" +
 	"\x14DeleteRatingResponse\x121\n" +

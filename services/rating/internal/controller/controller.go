@@ -75,10 +75,6 @@ func (c *Controller) write(ctx context.Context, w model.Write) (model.Result, er
 func (c *Controller) check(w model.Write, now time.Time) error {
 	var fields validate.Fields
 	c.checkRecord(&fields, w.Key.Record)
-	fields.UserID("user_id", w.Key.UserID)
-	if !w.Deleted {
-		fields.Range("value", w.Value, model.MinValue, model.MaxValue)
-	}
 	if w.OccurredAt.After(now.Add(maxAhead)) {
 		fields.Fail("occurred_at", "is %s, more than %s ahead of the service's clock", w.OccurredAt.Format(time.RFC3339), maxAhead)
 	}
@@ -90,7 +86,6 @@ func (c *Controller) check(w model.Write, now time.Time) error {
 
 func (c *Controller) checkRecord(fields *validate.Fields, record model.Record) {
 	fields.OneOf("record_type", record.Type, c.recordTypes)
-	fields.ID("record_id", record.ID)
 }
 
 // microseconds is the precision that is stored: what is finer would differ between two runs of the same comparison.
