@@ -49,6 +49,8 @@ type ServiceImage struct {
 }
 
 // MovieAppService is one service of an application.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.autoscaling) || !has(self.replicas)",message="replicas is what autoscaling chooses: leave one of the two out"
 type MovieAppService struct {
 	// image overrides the application's image for this service.
 	// +optional

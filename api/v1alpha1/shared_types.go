@@ -138,6 +138,30 @@ type Resources struct {
 	Limits corev1.ResourceList `json:"limits,omitempty"`
 }
 
+// Autoscaling lets a HorizontalPodAutoscaler choose the number of pods by the processor time that they use.
+//
+// +kubebuilder:validation:XValidation:rule="self.minReplicas <= self.maxReplicas",message="minReplicas must be at most maxReplicas"
+type Autoscaling struct {
+	// minReplicas is the least number of pods. Default 1.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	MinReplicas int32 `json:"minReplicas,omitempty"`
+	// maxReplicas is the greatest number of pods.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	MaxReplicas int32 `json:"maxReplicas"`
+	// cpuUtilizationPercent is what the pods should use of the processor time that they request, on average over all
+	// pods of all revisions. Default 70.
+	// +optional
+	// +kubebuilder:default=70
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	CPUUtilizationPercent int32 `json:"cpuUtilizationPercent,omitempty"`
+}
+
 // Migrations say how a service's database schema is brought up to date.
 type Migrations struct {
 	// args are the arguments with which the image runs its migrations and exits 0. A Job runs them before
@@ -186,16 +210,20 @@ type Ownership struct {
 }
 
 // ServiceTemplate is what a MovieApp's service and a FleetService have in common: the typed knobs of a
-// service. Everything here but replicas, rollout, objectives, traffic, signals and ownership is part of the revision:
+// service. Everything here but replicas, autoscaling, rollout, objectives, traffic, signals and ownership is part of the revision:
 // a change of it goes through a canary.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.storage) || self.storage != 'Memory' || !has(self.replicas) || self.replicas <= 1",message="storage Memory is lost with the pod and not shared: it needs replicas 1 (or use storage MySQL)"
+// +kubebuilder:validation:XValidation:rule="!has(self.autoscaling) || !has(self.storage) || self.storage != 'Memory'",message="storage Memory is lost with the pod and not shared: it cannot be scaled (leave autoscaling out, or use storage MySQL)"
 type ServiceTemplate struct {
-	// replicas is the number of pods. Default 1. Left out, an autoscaler may own it through /scale.
+	// replicas is the number of pods. Default 1. Left out, autoscaling or an autoscaler of your own (through /scale) owns it.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	Replicas *int32 `json:"replicas,omitempty"`
+	// autoscaling lets a HorizontalPodAutoscaler, which the operator makes, own replicas.
+	// +optional
+	Autoscaling *Autoscaling `json:"autoscaling,omitempty"`
 	// args are the arguments of the program; none means serve.
 	// +optional
 	// +listType=atomic

@@ -11,6 +11,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/spf13/pflag"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -141,14 +142,15 @@ func cached(namespaces []string) cache.Options {
 	pods.Transform = cache.TransformStripManagedFields()
 	o := cache.Options{
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}:                   pods,
-			&appsv1.Deployment{}:            ours,
-			&appsv1.ControllerRevision{}:    ours,
-			&batchv1.Job{}:                  ours,
-			&corev1.Service{}:               ours,
-			&corev1.ConfigMap{}:             ours,
-			&corev1.ServiceAccount{}:        ours,
-			&policyv1.PodDisruptionBudget{}: ours,
+			&corev1.Pod{}:                            pods,
+			&appsv1.Deployment{}:                     ours,
+			&appsv1.ControllerRevision{}:             ours,
+			&batchv1.Job{}:                           ours,
+			&corev1.Service{}:                        ours,
+			&corev1.ConfigMap{}:                      ours,
+			&corev1.ServiceAccount{}:                 ours,
+			&policyv1.PodDisruptionBudget{}:          ours,
+			&autoscalingv2.HorizontalPodAutoscaler{}: ours,
 		},
 	}
 	if len(namespaces) > 0 {

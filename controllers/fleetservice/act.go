@@ -4,16 +4,17 @@ import (
 	"context"
 	"fmt"
 
-	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice/plan"
 	"movieexample.com/fleet/controllers/fleetservice/render"
 	"movieexample.com/fleet/controllers/fleetservice/revision"
 	"movieexample.com/fleet/controllers/fleetservice/traffic"
 	"movieexample.com/fleet/controllers/internal/apply"
+	"movieexample.com/fleet/controllers/internal/replicas"
 )
 
 // act carries out the plan in order and stops at the first action that fails: what comes later relies on it.
@@ -47,27 +48,44 @@ func (r *Reconciler) applyChild(ctx context.Context, s *scope, child client.Obje
 
 // share applies what all revisions of the service share.
 func (r *Reconciler) share(ctx context.Context, s *scope, _ plan.Action) error {
+	if s.fs.Spec.Replicas == nil {
+		if err := r.nameReplicas(ctx, s.fs); err != nil {
+			return err
+		}
+	}
 	for _, child := range []client.Object{render.ServiceAccount(s.fs), render.Headless(s.fs)} {
 		if err := r.applyChild(ctx, s, child); err != nil {
 			return err
 		}
 	}
-	if s.observation.Replicas > 1 {
-		return r.applyChild(ctx, s, render.DisruptionBudget(s.fs))
+	if err := r.applyIf(ctx, s, s.observation.Replicas > 1, render.DisruptionBudget(s.fs)); err != nil {
+		return err
 	}
-	return r.removeDisruptionBudget(ctx, s)
+	return r.applyIf(ctx, s, s.fs.Spec.Autoscaling != nil, render.Autoscaler(s.fs))
 }
 
-func (r *Reconciler) removeDisruptionBudget(ctx context.Context, s *scope) error {
-	budget := &policyv1.PodDisruptionBudget{}
-	err := r.client.Get(ctx, client.ObjectKeyFromObject(s.fs), budget)
-	if apierrors.IsNotFound(err) || (err == nil && !metav1.IsControlledBy(budget, s.fs)) {
+// nameReplicas writes a number that nobody named: for an autoscaler a number that is missing is 0, which it never changes.
+func (r *Reconciler) nameReplicas(ctx context.Context, fs *v1alpha1.FleetService) error {
+	n := int32(1)
+	if fs.Spec.Autoscaling != nil {
+		n = fs.Spec.Autoscaling.MinReplicas
+	}
+	return replicas.Own(ctx, r.client, fs, n)
+}
+
+// applyIf applies a child that is wanted and removes one of ours that is not.
+func (r *Reconciler) applyIf(ctx context.Context, s *scope, wanted bool, child client.Object) error {
+	if wanted {
+		return r.applyChild(ctx, s, child)
+	}
+	err := r.client.Get(ctx, client.ObjectKeyFromObject(s.fs), child)
+	if apierrors.IsNotFound(err) || (err == nil && !metav1.IsControlledBy(child, s.fs)) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("get PodDisruptionBudget %s: %w", s.fs.Name, err)
+		return fmt.Errorf("get %s %s: %w", kindOf(child, r.client), s.fs.Name, err)
 	}
-	return r.remove(ctx, budget)
+	return r.remove(ctx, child)
 }
 
 // record stores the snapshot of the desired revision, once.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -139,7 +140,7 @@ func (r *Reconciler) settleTraffic(ctx context.Context, fs *v1alpha1.FleetServic
 func (r *Reconciler) orphan(ctx context.Context, fs *v1alpha1.FleetService) error {
 	lists := []client.ObjectList{
 		&appsv1.DeploymentList{}, &appsv1.ControllerRevisionList{}, &batchv1.JobList{}, &corev1.ServiceList{},
-		&corev1.ConfigMapList{}, &corev1.ServiceAccountList{}, &policyv1.PodDisruptionBudgetList{},
+		&corev1.ConfigMapList{}, &corev1.ServiceAccountList{}, &policyv1.PodDisruptionBudgetList{}, &autoscalingv2.HorizontalPodAutoscalerList{},
 	}
 	for _, list := range lists {
 		if err := r.client.List(ctx, list, client.InNamespace(fs.Namespace), client.MatchingLabels(render.PodSelector(fs.Name))); err != nil {

@@ -3,11 +3,16 @@
 package fleetservice_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"movieexample.com/fleet/api/v1alpha1"
 )
@@ -259,5 +264,41 @@ func TestScale(t *testing.T) {
 			t.Errorf("events = %q, want none: scaling is no rollout and nobody's hand edit", told)
 		}
 		s.wantQuiet(replicas + " replicas")
+	}
+}
+
+// TestAutoscaling: an autoscaler needs a number to begin with, owns it from then on, and goes when it is no longer asked for.
+func TestAutoscaling(t *testing.T) {
+	s := newStage(t)
+	s.install(`{image: "rating:v1", autoscaling: {minReplicas: 2, maxReplicas: 5}}`)
+	s.serving("rating:v1")
+	has := func(n int32) func(*v1alpha1.FleetService) bool {
+		return func(fs *v1alpha1.FleetService) bool {
+			return fs.Spec.Replicas != nil && *fs.Spec.Replicas == n && fs.Status.Ready == fmt.Sprintf("%d/%d", n, n)
+		}
+	}
+	s.until("the least number", has(2))
+	scaler := &autoscalingv2.HorizontalPodAutoscaler{}
+	if err := s.c.Get(t.Context(), client.ObjectKey{Namespace: s.namespace, Name: "rating"}, scaler); err != nil {
+		t.Fatal(err)
+	}
+	cpu := scaler.Spec.Metrics[0].Resource
+	if *scaler.Spec.MinReplicas != 2 || scaler.Spec.MaxReplicas != 5 || cpu.Name != corev1.ResourceCPU || *cpu.Target.AverageUtilization != 70 || scaler.Spec.ScaleTargetRef.Name != "rating" {
+		t.Errorf("autoscaler = %+v, want 2 to 5 pods at 70 %% of rating's processor time", scaler.Spec)
+	}
+
+	number := &autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: 4}}
+	if err := s.c.SubResource("scale").Update(t.Context(), s.get(), client.WithSubResourceBody(number), client.FieldOwner("autoscaler")); err != nil {
+		t.Fatal(err)
+	}
+	s.until("what the autoscaler asks for", has(4))
+	s.wantQuiet("after the autoscaler spoke")
+
+	s.change(`{image: "rating:v1", replicas: 4}`)
+	s.until("no autoscaler", func(*v1alpha1.FleetService) bool {
+		return !slices.Contains(s.world.objects(), "HorizontalPodAutoscaler rating of rating")
+	})
+	if fs := s.get(); !has(4)(fs) {
+		t.Errorf("without the autoscaler %d pods are asked for and %s are ready, want the 4 that it had", *fs.Spec.Replicas, fs.Status.Ready)
 	}
 }

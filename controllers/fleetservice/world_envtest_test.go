@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -213,7 +214,7 @@ func (w *world) objects() []string {
 	var found []string
 	for _, list := range []client.ObjectList{
 		&appsv1.DeploymentList{}, &appsv1.ControllerRevisionList{}, &batchv1.JobList{}, &corev1.ServiceList{}, &corev1.ServiceAccountList{},
-		&corev1.ConfigMapList{}, &policyv1.PodDisruptionBudgetList{},
+		&corev1.ConfigMapList{}, &policyv1.PodDisruptionBudgetList{}, &autoscalingv2.HorizontalPodAutoscalerList{},
 	} {
 		w.list(list)
 		for _, o := range items(w.t, list) {

@@ -7,11 +7,11 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/internal/apply"
+	"movieexample.com/fleet/controllers/internal/replicas"
 )
 
 // act carries out a plan. What only a person can mend is noted in the step, for status; other errors are returned,
@@ -36,7 +36,7 @@ func (r *Reconciler) do(ctx context.Context, app *v1alpha1.MovieApp, st *step) e
 		return r.delete(ctx, app, st.live)
 	case create, keep, advance:
 		if st.handOver {
-			if err := r.handOver(ctx, st.live); err != nil {
+			if err := replicas.Own(ctx, r.client, st.live, *st.live.Spec.Replicas); err != nil {
 				return err
 			}
 		}
@@ -86,20 +86,6 @@ func (st *step) refused(err error) bool {
 	}
 	st.stuck, st.settled = true, false
 	return true
-}
-
-// handOver gives spec.replicas to a manager that is nobody's, with the value that it has: so it stays when we stop
-// naming it. It is not forced: if an autoscaler changed the number meanwhile, the number is not ours any more.
-func (r *Reconciler) handOver(ctx context.Context, fs *v1alpha1.FleetService) error {
-	u := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"replicas": int64(*fs.Spec.Replicas)}}}
-	u.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("FleetService"))
-	u.SetNamespace(fs.Namespace)
-	u.SetName(fs.Name)
-	u.SetUID(fs.UID)
-	if err := r.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(replicasManager)); err != nil {
-		return fmt.Errorf("hand over replicas of FleetService %s: %w", fs.Name, err)
-	}
-	return nil
 }
 
 // delete deletes one FleetService: this very one, not another of its name.

@@ -9,7 +9,8 @@ import (
 // withPolicies is a spec with the policies of another one: those parts that restart nothing. They are no release, and
 // reach a service at once, even while its release is held.
 func withPolicies(spec, from v1alpha1.FleetServiceSpec) v1alpha1.FleetServiceSpec {
-	spec.Replicas, spec.DeletionPolicy, spec.Ownership = from.Replicas, from.DeletionPolicy, from.Ownership
+	spec.Replicas, spec.Autoscaling = from.Replicas, from.Autoscaling
+	spec.DeletionPolicy, spec.Ownership = from.DeletionPolicy, from.Ownership
 	spec.Rollout, spec.Objectives, spec.Traffic, spec.Signals = from.Rollout, from.Objectives, from.Traffic, from.Signals
 	return spec
 }

@@ -28,6 +28,9 @@ func held(before string, spec v1alpha1.FleetServiceSpec) (v1alpha1.FleetServiceS
 		return out, false
 	}
 	out = withPolicies(out, spec)
+	if out.Storage == v1alpha1.StorageMemory {
+		out.Autoscaling = nil
+	}
 	if out.Storage == v1alpha1.StorageMemory && out.Replicas != nil && *out.Replicas > 1 {
 		one := int32(1)
 		out.Replicas = &one

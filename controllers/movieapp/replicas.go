@@ -8,13 +8,8 @@ import (
 	"movieexample.com/fleet/api/v1alpha1"
 )
 
-const (
-	// fieldManager owns what a MovieApp says about its FleetServices.
-	fieldManager = "fleet-movieapp"
-	// replicasManager owns spec.replicas after a MovieApp stopped naming it: without an owner the number would be
-	// dropped, and the service would scale to the default before an autoscaler speaks.
-	replicasManager = "fleet-replicas"
-)
+// fieldManager owns what a MovieApp says about its FleetServices.
+const fieldManager = "fleet-movieapp"
 
 // appliedReplicas is true when spec.replicas of a FleetService is ours.
 func appliedReplicas(fs *v1alpha1.FleetService) bool {

@@ -2,6 +2,7 @@ package render
 
 import (
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -118,6 +119,28 @@ func DisruptionBudget(fs *v1alpha1.FleetService) *policyv1.PodDisruptionBudget {
 		Spec: policyv1.PodDisruptionBudgetSpec{
 			MaxUnavailable: ptr.To(intstr.FromInt32(1)),
 			Selector:       &metav1.LabelSelector{MatchLabels: PodSelector(fs.Name)},
+		},
+	}
+}
+
+// Autoscaler owns replicas of the service through its /scale.
+func Autoscaler(fs *v1alpha1.FleetService) *autoscalingv2.HorizontalPodAutoscaler {
+	a := ptr.Deref(fs.Spec.Autoscaling, v1alpha1.Autoscaling{})
+	return &autoscalingv2.HorizontalPodAutoscaler{
+		ObjectMeta: meta(fs, fs.Name, labels(fs)),
+		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
+			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{
+				APIVersion: v1alpha1.GroupVersion.String(), Kind: "FleetService", Name: fs.Name,
+			},
+			MinReplicas: ptr.To(a.MinReplicas),
+			MaxReplicas: a.MaxReplicas,
+			Metrics: []autoscalingv2.MetricSpec{{
+				Type: autoscalingv2.ResourceMetricSourceType,
+				Resource: &autoscalingv2.ResourceMetricSource{
+					Name:   corev1.ResourceCPU,
+					Target: autoscalingv2.MetricTarget{Type: autoscalingv2.UtilizationMetricType, AverageUtilization: ptr.To(a.CPUUtilizationPercent)},
+				},
+			}},
 		},
 	}
 }

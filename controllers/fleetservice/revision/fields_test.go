@@ -19,7 +19,7 @@ func TestEveryFieldIsDecided(t *testing.T) {
 		"image", "args", "env", "config", "storage", "resources", "ports", "bindings", "consulName", "scheduling",
 		"drainSeconds", "podOverrides",
 		// These restart nothing.
-		"replicas", "migrations", "ownership", "rollout", "objectives", "traffic", "signals", "deletionPolicy",
+		"replicas", "autoscaling", "migrations", "ownership", "rollout", "objectives", "traffic", "signals", "deletionPolicy",
 	}
 	fields := jsonNames(reflect.TypeFor[v1alpha1.FleetServiceSpec]())
 	slices.Sort(decided)

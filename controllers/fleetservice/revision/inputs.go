@@ -51,7 +51,7 @@ type inputs struct {
 }
 
 // Hash names the revision that a service asks for: ten characters of the SHA-256 of its inputs in canonical JSON.
-// Replicas, rollout, ownership, migrations and deletionPolicy are not inputs: they restart nothing.
+// Replicas, autoscaling, rollout, ownership, migrations and deletionPolicy are not inputs: they restart nothing.
 // The error is about config or podOverrides that are no JSON object.
 func Hash(fs *v1alpha1.FleetService) (string, error) {
 	in, err := collect(fs)
