@@ -56,8 +56,16 @@ type Service struct {
 	RegisterREST []rpc.RegisterREST
 	// Checks are the conditions of readiness. A dependency that the service can do without is none.
 	Checks []lifecycle.Check
+	// Workers run beside the servers. Their contexts end after the last call and before Close.
+	Workers []Worker
 	// Close ends what Build began, after the last call; nil if there is nothing to end.
 	Close func() error
+}
+
+// Worker is work in the background. If it returns an error or panics, the service ends in order, as on a signal.
+type Worker struct {
+	Name string
+	Run  func(context.Context) error
 }
 
 // Main runs the program as its arguments say and returns the exit code.

@@ -51,6 +51,7 @@ type server[C config.Settings] struct {
 	identity  *identity.Files  // nil without TLS
 	clients   *rpc.Clients
 	service   Service
+	workers   *workers
 
 	readiness *lifecycle.Readiness
 	grpc      *rpc.Server
@@ -64,7 +65,7 @@ func serve[C config.Settings](ctx context.Context, p Program[C], loader *config.
 	if err != nil {
 		return err
 	}
-	s := &server[C]{program: p, config: c, proc: proc, log: log}
+	s := &server[C]{program: p, config: c, proc: proc, log: log, workers: newWorkers(ctx)}
 	if err := s.assemble(ctx); err != nil {
 		return errors.Join(err, s.release())
 	}
@@ -196,6 +197,9 @@ func (s *server[C]) start(r *lifecycle.Runner) {
 	if s.announcer != nil {
 		r.Go("announcer", s.announcer.Run)
 	}
+	for _, w := range s.service.Workers {
+		r.Go(w.Name, s.workers.own(w.Run))
+	}
 }
 
 // stopInOrder lets no call be lost: first nobody is sent here any more, then callers get time to learn of it, then calls
@@ -223,6 +227,7 @@ func (s *server[C]) stopInOrder(r *lifecycle.Runner) {
 		defer cancel()
 		return s.grpc.Stop(ctx)
 	})
+	r.OnStop("workers", wait.Deadline, s.workers.stop)
 	r.OnStop("admin server", stopPart, s.admin.Stop)
 	r.OnStop("connections", stopPart, func(context.Context) error { return s.release() })
 }
