@@ -1,0 +1,2 @@
+// Package docs holds the documents to what the repository has: tests and narrations that they name exist.
+package docs
