@@ -11,10 +11,10 @@ import (
 
 	"movieexample.com/fleet/services/internal/app"
 	"movieexample.com/fleet/services/internal/config"
+	"movieexample.com/fleet/services/internal/lastknown"
 	"movieexample.com/fleet/services/internal/rpc"
 	"movieexample.com/fleet/services/movie/internal/controller"
 	"movieexample.com/fleet/services/movie/internal/gateway"
-	"movieexample.com/fleet/services/movie/internal/gateway/lastknown"
 	"movieexample.com/fleet/services/movie/internal/handler"
 	"movieexample.com/fleet/services/movie/internal/model"
 	moviev1 "movieexample.com/fleet/services/proto/movie/v1"
@@ -55,8 +55,11 @@ func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
 		return app.Service{}, err
 	}
 	fallbacks := lastknown.NewMetrics(env.Metrics)
-	metadata, metadataErr := lastknown.New(gateway.NewMetadata(metadataConn), model.Metadata.MarkStale, "metadata", fallbacks, env.Log, time.Now)
-	rating, ratingErr := lastknown.New(gateway.NewRating(ratingConn), model.Rating.MarkStale, "rating", fallbacks, env.Log, time.Now)
+	of := func(dependency string) lastknown.Options {
+		return lastknown.Options{Dependency: dependency, Metrics: fallbacks, Log: env.Log, Now: time.Now}
+	}
+	metadata, metadataErr := gateway.Remember(gateway.NewMetadata(metadataConn), model.Metadata.MarkStale, of("metadata"))
+	rating, ratingErr := gateway.Remember(gateway.NewRating(ratingConn), model.Rating.MarkStale, of("rating"))
 	if err := errors.Join(metadataErr, ratingErr); err != nil {
 		return app.Service{}, err
 	}

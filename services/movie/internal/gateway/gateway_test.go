@@ -2,11 +2,13 @@ package gateway_test
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -15,6 +17,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"movieexample.com/fleet/services/internal/lastknown"
 	"movieexample.com/fleet/services/internal/problem"
 	"movieexample.com/fleet/services/movie/internal/gateway"
 	"movieexample.com/fleet/services/movie/internal/model"
@@ -106,5 +109,29 @@ func TestFailures(t *testing.T) {
 				t.Errorf("Rating.Get = %v, want kind %v", err, want)
 			}
 		})
+	}
+}
+
+// changing answers as the test sets it.
+type changing struct{ err error }
+
+func (c *changing) Get(context.Context, string) (model.Rating, error) {
+	return model.Rating{Value: 4, Count: 2}, c.err
+}
+
+func TestRemembered(t *testing.T) {
+	service := &changing{}
+	remembered, err := gateway.Remember(service, model.Rating.MarkStale, lastknown.Options{
+		Dependency: "rating", Metrics: lastknown.NewMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, stale := range []bool{false, true} {
+		got, err := remembered.Get(t.Context(), "1")
+		if want := (model.Rating{Value: 4, Count: 2, Stale: stale}); got != want || err != nil {
+			t.Errorf("Get = %v, %v, want %v", got, err, want)
+		}
+		service.err = problem.NewUnavailable(nil, "away")
 	}
 }

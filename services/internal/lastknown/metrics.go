@@ -11,7 +11,7 @@ const (
 	answerNone      = "none"
 )
 
-// Metrics counts the fallbacks of all gateways of a process.
+// Metrics counts the fallbacks of a process.
 type Metrics struct{ fallbacks *prometheus.CounterVec }
 
 // NewMetrics registers the counter. It panics if it is registered already: that is a mistake of the program.

@@ -1,0 +1,148 @@
+package lastknown
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"movieexample.com/fleet/services/internal/problem"
+)
+
+const (
+	// capacity bounds memory: some kilobytes a value at most, usually much less.
+	capacity = 10_000
+	// logEvery bounds log lines while a dependency is down and every call falls back.
+	logEvery = 10 * time.Second
+)
+
+// Options say for what, and to whom, a fallback reports.
+type Options struct {
+	Dependency string // its name in metrics and logs
+	Metrics    *Metrics
+	Log        *slog.Logger
+	Now        func() time.Time // of log lines
+}
+
+// Fallback remembers the values under keys. It is safe for concurrent use.
+type Fallback[K comparable, T any] struct {
+	options   Options
+	markStale func(T) T
+	values    *lru.Cache[K, T]
+	stale     prometheus.Counter
+	none      prometheus.Counter
+
+	mu      sync.Mutex
+	logged  time.Time
+	skipped int
+}
+
+// New makes a fallback that remembers nothing yet.
+func New[K comparable, T any](o Options, markStale func(T) T) (*Fallback[K, T], error) {
+	values, err := lru.New[K, T](capacity)
+	if err != nil {
+		return nil, fmt.Errorf("make the store of last known values: %w", err)
+	}
+	return &Fallback[K, T]{
+		options: o, markStale: markStale, values: values,
+		stale: o.Metrics.fallbacks.WithLabelValues(o.Dependency, answerLastKnown),
+		none:  o.Metrics.fallbacks.WithLabelValues(o.Dependency, answerNone),
+	}, nil
+}
+
+// One is what get says. If it fails and key has had a value before, that value, marked stale; else its error. A value
+// that is not there any more, by an error of kind NotFound, is forgotten.
+func (f *Fallback[K, T]) One(ctx context.Context, key K, get func(context.Context) (T, error)) (T, error) {
+	value, err := get(ctx)
+	switch {
+	case err == nil:
+		f.Remember(key, value)
+		return value, nil
+	case problem.KindOf(err) == problem.NotFound:
+		f.values.Remove(key)
+		return value, err
+	case !falls(ctx, err):
+		return value, err
+	}
+	known, ok := f.values.Get(key)
+	if !ok {
+		return value, f.giveUp(err)
+	}
+	f.answered(err)
+	return f.markStale(known), nil
+}
+
+// Many is what get says: the values of those keys that have one. If it fails and each of the keys has had a value
+// before, those values, marked stale; else its error: whether an unknown key has a value, nobody can say now.
+func (f *Fallback[K, T]) Many(ctx context.Context, keys []K, get func(context.Context) (map[K]T, error)) (map[K]T, error) {
+	values, err := get(ctx)
+	if err == nil {
+		f.rememberAll(keys, values)
+		return values, nil
+	}
+	if !falls(ctx, err) {
+		return nil, err
+	}
+	known := make(map[K]T, len(keys))
+	for _, key := range keys {
+		value, ok := f.values.Get(key)
+		if !ok {
+			return nil, f.giveUp(err)
+		}
+		known[key] = f.markStale(value)
+	}
+	f.answered(err)
+	return known, nil
+}
+
+// Remember keeps a value that was learnt in another way, by writing it.
+func (f *Fallback[K, T]) Remember(key K, value T) { f.values.Add(key, value) }
+
+// Forget drops what is known of key.
+func (f *Fallback[K, T]) Forget(key K) { f.values.Remove(key) }
+
+func (f *Fallback[K, T]) rememberAll(keys []K, values map[K]T) {
+	for _, key := range keys {
+		if value, ok := values[key]; ok {
+			f.Remember(key, value)
+			continue
+		}
+		f.Forget(key)
+	}
+}
+
+// falls tells whether the dependency is to blame: not for a bad request, nor when nobody waits for the answer any more.
+func falls(ctx context.Context, err error) bool {
+	return problem.KindOf(err) != problem.Invalid && !errors.Is(ctx.Err(), context.Canceled)
+}
+
+func (f *Fallback[K, T]) answered(err error) {
+	f.stale.Inc()
+	f.note(err, answerLastKnown)
+}
+
+func (f *Fallback[K, T]) giveUp(err error) error {
+	f.none.Inc()
+	f.note(err, answerNone)
+	return err
+}
+
+// note logs the first fallback, and then one in logEvery with the number of those in between.
+func (f *Fallback[K, T]) note(err error, answer string) {
+	f.mu.Lock()
+	now := f.options.Now()
+	if !f.logged.IsZero() && now.Sub(f.logged) < logEvery {
+		f.skipped++
+		f.mu.Unlock()
+		return
+	}
+	skipped := f.skipped
+	f.logged, f.skipped = now, 0
+	f.mu.Unlock()
+	f.options.Log.Warn("Falling back", "dependency", f.options.Dependency, "answer", answer, "error", err, "not_logged_before", skipped)
+}

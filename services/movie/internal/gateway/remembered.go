@@ -1,0 +1,32 @@
+package gateway
+
+import (
+	"context"
+
+	"movieexample.com/fleet/services/internal/lastknown"
+)
+
+// Getter gives the value of a movie; a problem of kind NotFound says that there is none.
+type Getter[T any] interface {
+	Get(ctx context.Context, id string) (T, error)
+}
+
+// Remembered is a Getter that answers with the last known value when its service fails.
+type Remembered[T any] struct {
+	next Getter[T]
+	last *lastknown.Fallback[string, T]
+}
+
+// Remember wraps next.
+func Remember[T any](next Getter[T], markStale func(T) T, o lastknown.Options) (*Remembered[T], error) {
+	last, err := lastknown.New[string](o, markStale)
+	if err != nil {
+		return nil, err
+	}
+	return &Remembered[T]{next: next, last: last}, nil
+}
+
+// Get is what the service says, or the last known value, marked stale.
+func (r *Remembered[T]) Get(ctx context.Context, id string) (T, error) {
+	return r.last.One(ctx, id, func(ctx context.Context) (T, error) { return r.next.Get(ctx, id) })
+}
