@@ -11,21 +11,22 @@ import (
 
 // Names of log fields that services share, so that one query finds them all.
 const (
-	KeyService   = "service"
-	KeyVersion   = "version"
-	KeyRevision  = "revision"
-	KeyComponent = "component"
-	KeyEndpoint  = "endpoint"
-	KeyMethod    = "method"
-	KeyCode      = "code"
-	KeyTarget    = "target"
-	KeyInstance  = "instance"
-	KeyAddress   = "address"
-	KeyCheck     = "check"
-	KeyDuration  = "duration"
-	KeyError     = "error"
-	KeyPanic     = "panic"
-	KeyStack     = "stack"
+	KeyService    = "service"
+	KeyVersion    = "version"
+	KeyRevision   = "revision"
+	KeyComponent  = "component"
+	KeyEndpoint   = "endpoint"
+	KeyMethod     = "method"
+	KeyCode       = "code"
+	KeyTarget     = "target"
+	KeyDependency = "dependency"
+	KeyInstance   = "instance"
+	KeyAddress    = "address"
+	KeyCheck      = "check"
+	KeyDuration   = "duration"
+	KeyError      = "error"
+	KeyPanic      = "panic"
+	KeyStack      = "stack"
 )
 
 // LogOptions say how a service logs.
