@@ -1,19 +1,19 @@
 package balance
 
 import (
-	"context"
 	"errors"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/balancer/base"
 	"google.golang.org/grpc/balancer/endpointsharding"
 	"google.golang.org/grpc/balancer/pickfirst"
 	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/resolver"
 
 	"movieexample.com/fleet/services/internal/discovery"
+	"movieexample.com/fleet/services/internal/discovery/balance/eject"
 )
 
 // Name is the policy's name in a service config.
@@ -26,41 +26,13 @@ const ServiceConfig = `{"loadBalancingConfig":[{"` + Name + `":{}}]}`
 // It is a function and not an init so that only programs that ask for it get it.
 var Register = sync.OnceFunc(func() { balancer.Register(builder{}) })
 
-// Picked learns where a call went.
-type Picked struct{ revision, missed atomic.Pointer[string] }
-
-// Revision is that of the last instance picked, or "" if none was or if it has none.
-func (p *Picked) Revision() string { return text(p.revision.Load()) }
-
-// Missed is the revision that the call was meant for, if no instance of it could be reached and another revision took
-// the call; else "".
-func (p *Picked) Missed() string { return text(p.missed.Load()) }
-
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-type pickedKey struct{}
-
-// WithPicked gives a call a place for where it goes to: the one that its caller has made already, or a new one.
-func WithPicked(ctx context.Context) (context.Context, *Picked) {
-	if p, ok := ctx.Value(pickedKey{}).(*Picked); ok {
-		return ctx, p
-	}
-	p := &Picked{}
-	return context.WithValue(ctx, pickedKey{}, p), p
-}
-
 type builder struct{}
 
 func (builder) Name() string { return Name }
 
 // Build keeps a connection to every instance of every revision, so that a switch costs no call a connection set-up.
 func (builder) Build(cc balancer.ClientConn, opts balancer.BuildOptions) balancer.Balancer {
-	p := &policy{ClientConn: cc}
+	p := &policy{ClientConn: cc, group: eject.NewGroup()}
 	p.children = endpointsharding.NewBalancer(p, opts, balancer.Get(pickfirst.Name).Build, endpointsharding.Options{})
 	return p
 }
@@ -70,6 +42,7 @@ func (builder) Build(cc balancer.ClientConn, opts balancer.BuildOptions) balance
 type policy struct {
 	balancer.ClientConn
 	children balancer.Balancer
+	group    *eject.Group
 
 	mu     sync.Mutex
 	known  bool // there were endpoints once
@@ -116,21 +89,48 @@ func (p *policy) UpdateState(s balancer.State) {
 		p.mu.Unlock()
 		return
 	}
-	next, served := choose(endpoints(s.Picker), p.route, p.served, rand.Uint64N)
+	next, served := choose(endpoints(s.Picker, p.group), p.route, p.served, rand.Uint64N)
 	p.served = served
 	p.mu.Unlock()
 	p.ClientConn.UpdateState(next)
 }
 
-func endpoints(picker balancer.Picker) []endpoint {
+// endpoints are all there are; those that can take calls are watched for whether they should.
+func endpoints(picker balancer.Picker, group *eject.Group) []endpoint {
 	children := endpointsharding.ChildStatesFromPicker(picker)
 	list := make([]endpoint, 0, len(children))
 	for _, c := range children {
 		list = append(list, endpoint{
+			address:  address(c.Endpoint),
 			revision: discovery.RevisionOf(c.Endpoint),
 			state:    c.State.ConnectivityState,
 			picker:   c.State.Picker,
 		})
 	}
+	watch(list, group)
 	return list
+}
+
+func address(e resolver.Endpoint) string {
+	if len(e.Addresses) == 0 {
+		return ""
+	}
+	return e.Addresses[0].Addr
+}
+
+func watch(list []endpoint, group *eject.Group) {
+	known := map[string]bool{}
+	var ready []*endpoint
+	var candidates []eject.Candidate
+	for i := range list {
+		e := &list[i]
+		known[e.address] = true
+		if e.state == connectivity.Ready {
+			ready = append(ready, e)
+			candidates = append(candidates, eject.Candidate{Address: e.address, Revision: e.revision})
+		}
+	}
+	for i, m := range group.Set(candidates, func(address string) bool { return known[address] }) {
+		ready[i].member = m
+	}
 }

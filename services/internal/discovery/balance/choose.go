@@ -9,13 +9,16 @@ import (
 	"google.golang.org/grpc/connectivity"
 
 	"movieexample.com/fleet/services/internal/discovery"
+	"movieexample.com/fleet/services/internal/discovery/balance/eject"
 )
 
 // endpoint is one instance with the state of its connection.
 type endpoint struct {
+	address  string
 	revision string
 	state    connectivity.State
 	picker   balancer.Picker
+	member   *eject.Member // nil while it cannot take calls
 }
 
 // route is what the registry says of who gets the calls.

@@ -29,11 +29,11 @@ const (
 func at(revision string, state connectivity.State) endpoint {
 	switch state {
 	case connectivity.Ready:
-		return endpoint{revision, state, readyPicker{}}
+		return endpoint{revision: revision, state: state, picker: readyPicker{}}
 	case connectivity.TransientFailure:
-		return endpoint{revision, state, base.NewErrPicker(errors.New(revision + " refuses"))}
+		return endpoint{revision: revision, state: state, picker: base.NewErrPicker(errors.New(revision + " refuses"))}
 	default:
-		return endpoint{revision, state, base.NewErrPicker(balancer.ErrNoSubConnAvailable)}
+		return endpoint{revision: revision, state: state, picker: base.NewErrPicker(balancer.ErrNoSubConnAvailable)}
 	}
 }
 
@@ -218,7 +218,7 @@ func TestInstancesTakeTurns(t *testing.T) {
 	calls := map[string]int{}
 	for i := range 5 {
 		id := fmt.Sprint(i)
-		list = append(list, endpoint{"v1", ready, pickFunc(func() { calls[id]++ })})
+		list = append(list, endpoint{revision: "v1", state: ready, picker: pickFunc(func() { calls[id]++ })})
 	}
 	state, _ := choose(list, route{subset: "v1"}, nil, inTurn())
 	for range 3 * len(list) {

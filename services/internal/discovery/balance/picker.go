@@ -4,6 +4,8 @@ import (
 	"sync/atomic"
 
 	"google.golang.org/grpc/balancer"
+
+	"movieexample.com/fleet/services/internal/discovery/balance/eject"
 )
 
 // picker draws a revision for each call by its weight.
@@ -56,9 +58,35 @@ func newPool(list []endpoint, draw func(uint64) uint64) *pool {
 }
 
 func (p *pool) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
-	e := &p.endpoints[p.next.Add(1)%uint64(len(p.endpoints))]
-	if picked, ok := info.Ctx.Value(pickedKey{}).(*Picked); ok {
+	picked, _ := info.Ctx.Value(pickedKey{}).(*Picked)
+	e, trial := p.turn(picked.judged())
+	if picked != nil {
 		picked.revision.Store(&e.revision)
+		picked.member.Store(e.member)
 	}
-	return e.picker.Pick(info)
+	result, err := e.picker.Pick(info)
+	switch {
+	case e.member == nil || !picked.judged():
+	case err == nil:
+		result.Done = picked.judge(e, trial, result.Done)
+	default:
+		e.member.Done(trial, eject.Nothing)
+	}
+	return result, err
+}
+
+// turn is the next endpoint that is not left out. A call that nobody will judge does not try one that is.
+func (p *pool) turn(judged bool) (e *endpoint, trial bool) {
+	for range p.endpoints {
+		e = &p.endpoints[p.next.Add(1)%uint64(len(p.endpoints))]
+		if e.member == nil || !judged && e.member.In() {
+			return e, false
+		}
+		if judged {
+			if ok, trial := e.member.Take(); ok {
+				return e, trial
+			}
+		}
+	}
+	return e, false // cannot be while at most half are left out; but a call is worth more than a rule
 }
