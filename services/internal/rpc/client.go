@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -11,22 +12,30 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
 
+	"movieexample.com/fleet/services/internal/breaker"
+	"movieexample.com/fleet/services/internal/calls"
 	"movieexample.com/fleet/services/internal/discovery/balance"
+	"movieexample.com/fleet/services/internal/telemetry"
 )
+
+// streamIdle ends a stream to another service on which nothing has moved for so long.
+const streamIdle = time.Minute
 
 // Clients holds the program's connections: one for each target, for as long as the program runs.
 type Clients struct {
 	resolvers   []resolver.Builder
 	handled     *prometheus.CounterVec
 	unreachable *prometheus.CounterVec
+	ejections   *prometheus.CounterVec
 	seconds     *prometheus.HistogramVec
+	breakers    *breaker.Metrics
+	probes      *calls.Probes
 
 	mu    sync.Mutex
 	conns map[connKey]*grpc.ClientConn
@@ -44,39 +53,32 @@ func NewClients(metrics prometheus.Registerer, resolvers ...resolver.Builder) *C
 	c := &Clients{
 		resolvers: resolvers,
 		conns:     map[connKey]*grpc.ClientConn{},
+		probes:    calls.NewProbes(),
+		breakers:  breaker.NewMetrics(metrics),
 		handled: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "grpc_client_handled_total",
-			Help: "Calls to other services that ended, by target, revision of the instance that took the call, and code.",
+			Help: "Calls to other services that ended, each attempt by itself, by target, revision of the instance that took it, and code.",
 		}, []string{"target", "revision", "code"}),
 		unreachable: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "grpc_client_unreachable_total",
 			Help: "Calls meant for this revision that no instance of it could take and that another revision took.",
 		}, []string{"target", "revision"}),
+		ejections: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "grpc_client_ejections_total",
+			Help: "Instances that were left out for a while because they failed or were slow while others of their revision did well.",
+		}, []string{"target", "revision"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "grpc_client_handling_seconds", Help: "Time from a call to another service to its end.", Buckets: secondsBuckets,
 		}, []string{"target", "revision"}),
 	}
-	metrics.MustRegister(c.handled, c.unreachable, c.seconds)
+	metrics.MustRegister(c.handled, c.unreachable, c.ejections, c.seconds)
 	return c
-}
-
-// DialOption changes what calls to one target go through.
-type DialOption func(*dialing)
-
-type dialing struct {
-	server      spiffeid.ID // empty without TLS
-	credentials credentials.TransportCredentials
-}
-
-// WithServer protects the connection: it ends at the server that the credentials were made for, or is not made.
-func WithServer(id spiffeid.ID, c credentials.TransportCredentials) DialOption {
-	return func(d *dialing) { d.server, d.credentials = id, c }
 }
 
 // Dial returns the connection to the target; name stands for it in metrics. A call waits at most so long as timeout,
 // or less if its own deadline comes first. The connection is made in the background: a target that is away is no error.
 func (c *Clients) Dial(name, target string, timeout time.Duration, opts ...DialOption) (grpc.ClientConnInterface, error) {
-	d := dialing{credentials: insecure.NewCredentials()}
+	d := dialing{credentials: insecure.NewCredentials(), log: slog.New(slog.DiscardHandler), attempts: 1}
 	for _, opt := range opts {
 		opt(&d)
 	}
@@ -84,7 +86,15 @@ func (c *Clients) Dial(name, target string, timeout time.Duration, opts ...DialO
 	if err != nil {
 		return nil, fmt.Errorf("upstream %s: target %q: %w", name, target, err)
 	}
-	return &upstream{ClientConn: conn, clients: c, name: name, timeout: timeout}, nil
+	var way grpc.ClientConnInterface = &upstream{ClientConn: conn, clients: c, name: name, log: d.log}
+	if d.attempts > 1 {
+		way = calls.Retry(way, d.attempts)
+	}
+	way = calls.Limit(way, timeout, streamIdle)
+	if d.guarded {
+		way = calls.Guard(way, breaker.New(name, c.breakers, d.log), c.probes)
+	}
+	return way, nil
 }
 
 func (c *Clients) connection(target string, d dialing) (*grpc.ClientConn, error) {
@@ -120,6 +130,7 @@ func (c *Clients) dialOptions() []grpc.DialOption {
 
 // Close closes all connections.
 func (c *Clients) Close() error {
+	c.probes.Close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var errs []error
@@ -130,33 +141,43 @@ func (c *Clients) Close() error {
 	return errors.Join(errs...)
 }
 
-// upstream is a connection as one caller sees it: with its name and time limit.
+// upstream is a connection as one caller sees it: each attempt of a call is counted for the revision that it went to, since
+// the verdict on a canary must see those too that were repeated.
 type upstream struct {
 	*grpc.ClientConn
 
 	clients *Clients
 	name    string
-	timeout time.Duration
+	log     *slog.Logger
 }
 
-// Invoke makes one call, within the limit, and counts it.
+// Invoke makes one attempt and counts it.
 func (u *upstream) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
-	ctx, cancel := context.WithTimeout(ctx, u.timeout)
-	defer cancel()
 	ctx, picked := balance.WithPicked(ctx)
+	picked.Begin()
 	var header metadata.MD
 	began := time.Now()
 	err := u.ClientConn.Invoke(ctx, method, args, reply, append(opts, grpc.Header(&header))...)
-	revision := picked.Revision()
-	if revision == "" { // only a registry knows revisions beforehand; else the answer itself tells
-		revision = first(header.Get(RevisionHeader))
+	took := time.Since(began)
+	if header != nil { // only a registry knows revisions beforehand; else the answer itself tells
+		picked.Answered(first(header.Get(RevisionHeader)))
 	}
+	u.count(ctx, picked, err, took)
+	return err
+}
+
+func (u *upstream) count(ctx context.Context, picked *balance.Picked, err error, took time.Duration) {
+	revision := picked.Revision()
 	u.clients.handled.WithLabelValues(u.name, revision, status.Code(err).String()).Inc()
+	u.clients.seconds.WithLabelValues(u.name, revision).Observe(took.Seconds())
 	if missed := picked.Missed(); missed != "" {
 		u.clients.unreachable.WithLabelValues(u.name, missed).Inc()
 	}
-	u.clients.seconds.WithLabelValues(u.name, revision).Observe(time.Since(began).Seconds())
-	return err
+	if instance := picked.Ejected(); instance != "" {
+		u.clients.ejections.WithLabelValues(u.name, revision).Inc()
+		u.log.WarnContext(ctx, "Leaving out an instance for a while: it fails or is slow while others of its revision do well",
+			telemetry.KeyTarget, u.name, telemetry.KeyAddress, instance, telemetry.KeyRevision, revision, telemetry.KeyError, err)
+	}
 }
 
 func first(values []string) string {
