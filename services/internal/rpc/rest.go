@@ -20,6 +20,7 @@ import (
 const (
 	restHeaderTimeout = 5 * time.Second
 	restBodyTimeout   = 15 * time.Second
+	restWriteTimeout  = restBodyTimeout + restCallTimeout // from the end of the header: time for the body, then for the call
 	restIdleTimeout   = 60 * time.Second
 	restCallTimeout   = 5 * time.Second // the edge's limit for one call
 	restMaxBody       = 1 << 20
@@ -70,6 +71,7 @@ func newMux() *runtime.ServeMux {
 			UnmarshalOptions: protojson.UnmarshalOptions{DiscardUnknown: false},
 		}),
 		runtime.WithRoutingErrorHandler(routingError),
+		runtime.WithErrorHandler(callError),
 		runtime.WithDisablePathLengthFallback(),
 		runtime.WithOutgoingHeaderMatcher(func(string) (string, bool) { return "", false }),
 	)
@@ -92,8 +94,9 @@ func newHTTPServer(h http.Handler) *http.Server {
 		Handler:           h,
 		ReadHeaderTimeout: restHeaderTimeout,
 		ReadTimeout:       restBodyTimeout,
-		WriteTimeout:      restBodyTimeout,
+		WriteTimeout:      restWriteTimeout,
 		IdleTimeout:       restIdleTimeout,
+		MaxHeaderBytes:    maxHeader,
 	}
 }
 
@@ -105,16 +108,12 @@ func answer(mux *runtime.ServeMux, revision string) http.Handler {
 		}
 		ctx, cancel := context.WithTimeout(withRESTCaller(r.Context(), r.TLS), restCallTimeout)
 		defer cancel()
-		r = r.WithContext(ctx)
+		r = bounded(w, r.WithContext(ctx))
 		if r.ContentLength > restMaxBody {
 			_, m := runtime.MarshalerForRequest(mux, r)
-			runtime.DefaultHTTPErrorHandler(ctx, mux, m, w, r, &runtime.HTTPStatusError{
-				HTTPStatus: http.StatusRequestEntityTooLarge,
-				Err:        status.Errorf(codes.InvalidArgument, "the body has %d bytes, at most %d are allowed", r.ContentLength, restMaxBody),
-			})
+			runtime.DefaultHTTPErrorHandler(ctx, mux, m, w, r, tooLarge())
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, restMaxBody) // for a body that does not tell its length
 		if r.Method == http.MethodDelete {
 			w = &noContent{ResponseWriter: w}
 		}

@@ -23,6 +23,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"movieexample.com/fleet/services/internal/discovery"
+	"movieexample.com/fleet/services/internal/limits"
 	"movieexample.com/fleet/services/internal/rpc"
 	ratingv1 "movieexample.com/fleet/services/proto/rating/v1"
 )
@@ -72,6 +73,7 @@ func (l *lockedBuffer) String() string {
 // fixture is a service with both servers, and a client of it.
 type fixture struct {
 	client  ratingv1.RatingServiceClient
+	api     string
 	rest    string
 	server  *rpc.Server
 	log     *lockedBuffer
@@ -81,9 +83,19 @@ type fixture struct {
 
 func start(t *testing.T, get func(context.Context) error) fixture {
 	t.Helper()
+	return startLimited(t, limits.Options{}, get)
+}
+
+func startLimited(t *testing.T, o limits.Options, get func(context.Context) error) fixture {
+	t.Helper()
 	f := fixture{log: &lockedBuffer{}, metrics: prometheus.NewRegistry(), calls: prometheus.NewRegistry()}
+	bounds, err := limits.New(o, f.metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
 	f.server = rpc.NewServer(rpc.ServerOptions{
-		Log: slog.New(slog.NewTextHandler(f.log, nil)), Metrics: f.metrics, Revision: "abc", Reflection: true,
+		Limits: bounds,
+		Log:    slog.New(slog.NewTextHandler(f.log, nil)), Metrics: f.metrics, Revision: "abc", Reflection: true,
 	})
 	ratingv1.RegisterRatingServiceServer(f.server, ratings{get: get})
 	f.server.Prepare()
@@ -92,6 +104,7 @@ func start(t *testing.T, get func(context.Context) error) fixture {
 		t.Fatal(err)
 	}
 	api, web := listen(t), listen(t)
+	f.api = api.Addr().String()
 	f.rest = "http://" + web.Addr().String()
 	var wait sync.WaitGroup
 	for _, run := range []func(context.Context) error{f.server.ServeOn(api), f.server.ServeInside, rest.ServeOn(web)} {
@@ -279,7 +292,7 @@ func TestREST(t *testing.T) {
 		"wrong path":       {http.MethodGet, "/v2/ratings", "", 404, `"code":5`},
 		"not JSON":         {http.MethodPut, path, `{`, 400, `"code":3`},
 		"an unknown field": {http.MethodPut, path, `{"valeu":5}`, 400, `unknown field`},
-		"a body too large": {http.MethodPut, path, strings.Repeat(" ", 1<<20+1), 413, `at most 1048576 are allowed`},
+		"a body too large": {http.MethodPut, path, strings.Repeat(" ", 1<<20+1), 413, `at most 1048576 bytes are allowed`},
 		"the largest body": {http.MethodPut, path, `{"userId":"u","value":5}` + strings.Repeat(" ", 1<<20-24), 200, `"outcome"`},
 		"broken rules":     {http.MethodPut, path, `{"value":6}`, 400, `"description":"is 6, want 1 to 5"`},
 		"form override":    {http.MethodPost, path, "a=b", 405, "not allowed"},
@@ -300,8 +313,8 @@ func TestRESTBodyThatHidesItsLength(t *testing.T) {
 	f := start(t, fine)
 	endless := io.MultiReader(strings.NewReader(`{"value":5`), strings.NewReader(strings.Repeat(" ", 2<<20)), strings.NewReader(`}`))
 	code, _, body := request(t, http.MethodPut, f.rest+"/v1/ratings/movie/1", io.NopCloser(endless))
-	if code != 400 || !strings.Contains(body, "too large") {
-		t.Errorf("PUT of 2 MiB in chunks = %d %q, want 400 and that it is too large", code, body)
+	if code != 413 || !strings.Contains(body, "at most 1048576 bytes are allowed") {
+		t.Errorf("PUT of 2 MiB in chunks = %d %q, want 413 and what is allowed", code, body)
 	}
 }
 

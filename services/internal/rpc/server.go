@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"movieexample.com/fleet/services/internal/identity"
+	"movieexample.com/fleet/services/internal/limits"
 	"movieexample.com/fleet/services/internal/validate"
 )
 
@@ -26,6 +27,9 @@ const RevisionHeader = "fleet-revision"
 
 const (
 	maxMessage = 4 << 20
+	maxHeader  = 64 << 10
+	// A connection that does not say what it wants by then is cut.
+	connectTimeout = 5 * time.Second
 	// A connection ends after some minutes (gRPC adds ± 10 %), so that callers behind a load balancer that sees only
 	// connections spread over new instances too. Calls in flight finish.
 	maxConnectionAge      = 5 * time.Minute
@@ -44,6 +48,7 @@ type ServerOptions struct {
 	Metrics    prometheus.Registerer
 	Revision   string // empty if nobody says
 	Reflection bool
+	Limits     *limits.Limits // nil has none
 	// Innermost stands right before the handler.
 	Innermost []grpc.UnaryServerInterceptor
 	// Credentials protect connections from the network; nil leaves them plain.
@@ -79,12 +84,17 @@ func NewServer(o ServerOptions) *Server {
 		admission.Unary,
 		hideInternals(o.Log),
 		recoverPanic(panics),
-		validate.Unary,
 	}
+	streams := []grpc.StreamServerInterceptor{metrics.StreamServerInterceptor(), knowStreamCaller, admission.Stream}
+	if o.Limits != nil {
+		chain = append(chain, o.Limits.Unary, o.Limits.UnaryRate)
+		streams = append(streams, o.Limits.Stream, o.Limits.StreamRate)
+	}
+	chain, streams = append(chain, validate.Unary), append(streams, validate.Stream)
 	s := &Server{
 		Server: grpc.NewServer(append(serverOptions(),
 			grpc.ChainUnaryInterceptor(append(chain, o.Innermost...)...),
-			grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor(), knowStreamCaller, admission.Stream, validate.Stream),
+			grpc.ChainStreamInterceptor(streams...),
 			grpc.Creds(inside(o.Credentials)))...),
 		health:  health.NewServer(),
 		metrics: metrics,
@@ -101,6 +111,8 @@ func serverOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxSendMsgSize(maxMessage),
+		grpc.MaxHeaderListSize(maxHeader),
+		grpc.ConnectionTimeout(connectTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionAge: maxConnectionAge, MaxConnectionAgeGrace: maxConnectionAgeGrace,
 			Time: keepaliveTime, Timeout: keepaliveTimeout,
