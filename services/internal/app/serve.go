@@ -135,14 +135,18 @@ func (s *server[C]) connect() {
 
 func (s *server[C]) servers(ctx context.Context) error {
 	revision := s.proc.env(envRevision)
+	bounds, err := s.limits()
+	if err != nil {
+		return err
+	}
 	s.grpc = rpc.NewServer(rpc.ServerOptions{
 		Log: s.log, Metrics: s.metrics, Revision: revision, Reflection: s.config.Base().API.Reflection,
 		Innermost:   []grpc.UnaryServerInterceptor{s.faults.Intercept},
 		Credentials: s.credentials(), Clients: s.config.Base().TLS.ClientIDs(),
+		Limits: bounds,
 	})
 	s.service.RegisterGRPC(s.grpc)
 	s.grpc.Prepare()
-	var err error
 	if s.rest, err = rpc.NewREST(ctx, s.grpc, revision, s.service.RegisterREST...); err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func (s *server[C]) secured(l net.Listener) net.Listener {
 
 func (s *server[C]) dial(name string, u config.Upstream) (grpc.ClientConnInterface, error) {
 	if s.identity == nil {
-		return s.clients.Dial(name, string(u.Target), u.Timeout)
+		return s.clients.Dial(name, string(u.Target), u.Timeout, s.dialOptions()...)
 	}
 	if u.Identity == "" {
 		return nil, mistake(fmt.Errorf("upstreams.%s.identity: is empty: with tls.mode %s, name whom to trust there, "+
@@ -68,5 +68,6 @@ func (s *server[C]) dial(name string, u config.Upstream) (grpc.ClientConnInterfa
 	if err != nil {
 		return nil, mistake(fmt.Errorf("upstreams.%s.identity: %w", name, err))
 	}
-	return s.clients.Dial(name, string(u.Target), u.Timeout, rpc.WithServer(id, s.identity.ClientCredentials(id)))
+	return s.clients.Dial(name, string(u.Target), u.Timeout,
+		append(s.dialOptions(), rpc.WithServer(id, s.identity.ClientCredentials(id)))...)
 }

@@ -25,6 +25,8 @@ type Common struct {
 	Discovery Discovery `config:"discovery"`
 	TLS       TLS       `config:"tls"`
 	Shutdown  Shutdown  `config:"shutdown"`
+	Calls     Calls     `config:"calls"`
+	Limits    Limits    `config:"limits"`
 }
 
 // Base lets the assembly reach the common part of any service's configuration.
@@ -104,6 +106,7 @@ func Defaults(port Port) Common {
 		TLS:      TLS{Mode: Off, TrustDomain: "cluster.local"},
 		Shutdown: Shutdown{Propagation: 2 * time.Second, Deadline: 8 * time.Second},
 	}
+	c.Calls, c.Limits = defaultCalls(), defaultLimits()
 	c.Discovery.Kind = None
 	c.API.Port, c.Admin.Port, c.REST.Port = Shift(port)
 	return c

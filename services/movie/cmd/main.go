@@ -20,7 +20,14 @@ import (
 	moviev1 "movieexample.com/fleet/services/proto/movie/v1"
 )
 
-const callTimeout = 2 * time.Second
+const (
+	callTimeout = 2 * time.Second
+	// Details can do without a rating. So nobody waits long for one: a rating service that answers nothing is noticed
+	// within two such waits.
+	ratingTimeout = 500 * time.Millisecond
+	// movie is the caller nearest the user, so that it alone repeats calls.
+	attempts = 3
+)
 
 type settings struct {
 	config.Common `config:",inline"`
@@ -34,13 +41,15 @@ type upstreams struct {
 }
 
 func main() {
+	common := config.Defaults(8083)
+	common.Calls.Attempts = attempts
 	os.Exit(app.Main(app.Program[settings]{
 		Name: "movie",
 		Defaults: settings{
-			Common: config.Defaults(8083),
+			Common: common,
 			Upstreams: upstreams{
 				Metadata: config.Upstream{Target: "static:///127.0.0.1:8081", Timeout: callTimeout},
-				Rating:   config.Upstream{Target: "static:///127.0.0.1:8082", Timeout: callTimeout},
+				Rating:   config.Upstream{Target: "static:///127.0.0.1:8082", Timeout: ratingTimeout},
 			},
 		},
 		Build: build,

@@ -2,6 +2,8 @@ package controller
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"movieexample.com/fleet/services/movie/internal/model"
@@ -34,17 +36,43 @@ func (c *Controller) Details(ctx context.Context, id string) (model.Details, err
 	ctx, cancel := leaveTimeToAnswer(ctx)
 	defer cancel()
 
-	found := make(chan *model.Rating, 1)
-	go func() { found <- c.ratingOf(ctx, id) }()
+	rating := aside(func() *model.Rating { return c.ratingOf(ctx, id) })
 	metadata, err := c.metadata.Get(ctx, id)
 	if err != nil {
 		cancel() // the rating is of no use any more
 	}
-	rating := <-found
+	found := rating()
 	if err != nil {
 		return model.Details{}, err
 	}
-	return model.Details{Metadata: metadata, Rating: rating}, nil
+	return model.Details{Metadata: metadata, Rating: found}, nil
+}
+
+// aside runs ask beside the caller, who gets the outcome by calling what it returns. A panic is the caller's: in a
+// goroutine of its own it would end the process, and with it every other call.
+func aside[T any](ask func() T) func() T {
+	type outcome struct {
+		value    T
+		panicked any
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		var o outcome
+		defer func() {
+			if p := recover(); p != nil {
+				o.panicked = fmt.Sprintf("%v\n%s", p, debug.Stack())
+			}
+			done <- o
+		}()
+		o.value = ask()
+	}()
+	return func() T {
+		o := <-done
+		if o.panicked != nil {
+			panic(o.panicked)
+		}
+		return o.value
+	}
 }
 
 // ratingOf is nil without a rating. Who failed to get one has counted and logged it.

@@ -3,6 +3,7 @@ package controller_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,4 +83,20 @@ func TestDetailsWithoutADeadline(t *testing.T) {
 	if diff := cmp.Diff(model.Details{Metadata: movie, Rating: &four}, got); err != nil || diff != "" {
 		t.Errorf("Details = %v (-want +got):\n%s", err, diff)
 	}
+}
+
+// broken panics, as a programming mistake would.
+type broken[T any] struct{}
+
+func (broken[T]) Get(context.Context, string) (T, error) { panic("index out of range") }
+
+// A panic beside the call must come to whoever recovers the panics of handlers, not end the process.
+func TestAPanicAsideIsTheHandlers(t *testing.T) {
+	defer func() {
+		if p, ok := recover().(string); !ok || !strings.Contains(p, "index out of range") || !strings.Contains(p, "broken") {
+			t.Errorf("panic of Details = %q, want the rating's, with where it was", p)
+		}
+	}()
+	_, _ = controller.New(metadata{value: movie}, broken[model.Rating]{}).Details(t.Context(), "1")
+	t.Error("Details did not panic")
 }
