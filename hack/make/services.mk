@@ -6,6 +6,10 @@ SERVICES := metadata rating movie
 build: ## Build the services and the load program into bin/.
 	@for p in $(SERVICES) load; do hack/make/build $$p dev bin/$$p; done
 
+.PHONY: certs
+certs: ## Make an authority and certificates for this machine in .certs: of the services, and of dev for a person.
+	@go run ./hack/certs --dir .certs $(SERVICES) dev
+
 .PHONY: run-local
-run-local: build ## Run the three services on this machine, in memory: no cluster, no database. Ctrl-C ends them.
-	@hack/run-local
+run-local: build $(if $(filter 1,$(TLS)),certs) ## Run the three services on this machine, in memory: no cluster, no database. TLS=1 protects all calls. Ctrl-C ends them.
+	@TLS=$(TLS) hack/run-local
