@@ -27,6 +27,7 @@ type MariaDB struct {
 
 	dir       string
 	program   string
+	flags     []string
 	owner     *syscall.Credential // nil: the current user
 	databases atomic.Int64
 	process   *exec.Cmd
@@ -46,9 +47,10 @@ func WithMariaDB(run func(*MariaDB) int) int {
 	return run(server)
 }
 
-// StartMariaDB makes a new, empty server and waits until it answers.
-func StartMariaDB() (*MariaDB, error) {
-	m := &MariaDB{}
+// StartMariaDB makes a new, empty server and waits until it answers. Flags are given to it beside those that keep it on
+// loopback.
+func StartMariaDB(flags ...string) (*MariaDB, error) {
+	m := &MariaDB{flags: flags}
 	install, err := m.findPrograms()
 	if err != nil {
 		return nil, err
@@ -151,10 +153,10 @@ func (m *MariaDB) Start() error {
 		return nil
 	}
 	// The data are thrown away: nothing here is written through to the disk.
-	process := m.command(m.program, "--no-defaults", "--datadir="+m.data(), "--socket="+m.socket(),
-		"--bind-address=127.0.0.1", "--port="+strconv.Itoa(m.Port), "--log-error="+m.log(), "--pid-file="+filepath.Join(m.dir, "pid"),
+	process := m.command(m.program, append([]string{"--no-defaults", "--datadir=" + m.data(), "--socket=" + m.socket(),
+		"--bind-address=127.0.0.1", "--port=" + strconv.Itoa(m.Port), "--log-error=" + m.log(), "--pid-file=" + filepath.Join(m.dir, "pid"),
 		"--skip-name-resolve", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", "--innodb-log-file-size=8M",
-		"--innodb-buffer-pool-size=64M", "--max-connections=200")
+		"--innodb-buffer-pool-size=64M", "--max-connections=200"}, m.flags...)...)
 	if err := process.Start(); err != nil {
 		return err
 	}

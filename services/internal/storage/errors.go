@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"crypto/tls"
 	"database/sql/driver"
 	"errors"
 	"io"
@@ -29,7 +30,9 @@ const (
 	errDeadlock           = 1213
 	errUserResource       = 1226
 	errReadOnly           = 1290
+	errNoPassword         = 1698
 	errKilled             = 1927
+	errSecureTransport    = 3159
 )
 
 func isNumber(err error, numbers ...uint16) bool {
@@ -37,8 +40,19 @@ func isNumber(err error, numbers ...uint16) bool {
 	return ok && slices.Contains(numbers, e.Number)
 }
 
+// bindingError marks what is wrong with the binding's files. It counts as the database being away: it heals when
+// the files are put right.
+type bindingError struct{ error }
+
+func (e bindingError) Unwrap() error { return e.error }
+
+// deniedCredentials tells whether the server answered, and did not let the user in.
+func deniedCredentials(err error) bool {
+	return isNumber(err, errDatabaseDenied, errAccessDenied, errNoPassword)
+}
+
 // Away tells whether err means that the database cannot be used now, and that waiting may help: not reachable, starting,
-// stopping, full, or refusing credentials (a changed Secret heals that).
+// stopping, full, or refusing credentials or a certificate (a changed Secret heals that).
 func Away(err error) bool {
 	if _, ok := errors.AsType[net.Error](err); ok {
 		return true
@@ -46,10 +60,14 @@ func Away(err error) bool {
 	if _, ok := errors.AsType[bindingError](err); ok {
 		return true
 	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok || errors.Is(err, mysql.ErrNoTLS) {
+		return true
+	}
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, io.EOF) ||
-		isNumber(err, errTooManyConnections, errDatabaseDenied, errAccessDenied, errUnknownDatabase, errServerShutdown,
-			errHostBlocked, errUserLimit, errUserResource, errReadOnly, errKilled)
+		deniedCredentials(err) ||
+		isNumber(err, errTooManyConnections, errUnknownDatabase, errServerShutdown,
+			errHostBlocked, errUserLimit, errUserResource, errReadOnly, errKilled, errSecureTransport)
 }
 
 // DuplicateKey tells whether err means that a row with this key is there already.
