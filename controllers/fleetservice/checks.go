@@ -62,11 +62,3 @@ func (r *Reconciler) keysOf(namespace string) check.Keys {
 		return key, nil
 	}
 }
-
-// Start ends what runs in the background when the manager ends.
-func (r *Reconciler) Start(ctx context.Context) error {
-	<-ctx.Done()
-	r.desk.Close()
-	r.asker.Close()
-	return nil
-}

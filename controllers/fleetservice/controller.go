@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -70,6 +71,8 @@ type Reconciler struct {
 	asker    *check.Asker
 	desk     *check.Desk
 	memory   *memory
+
+	working sync.RWMutex // held for reading by each reconcile
 }
 
 // +kubebuilder:rbac:groups=fleet.movieexample.com,resources=fleetservices,verbs=get;list;watch;update;patch
@@ -152,6 +155,8 @@ func serviceOfPod(_ context.Context, pod client.Object) []reconcile.Request {
 
 // Reconcile brings one service a step further.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	r.working.RLock()
+	defer r.working.RUnlock()
 	fs := &v1alpha1.FleetService{}
 	if err := r.client.Get(ctx, req.NamespacedName, fs); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,6 +28,9 @@ type pages struct {
 
 	mu   sync.Mutex
 	pods map[string]*page // by pod name
+	// open are the connections to all pages; closed is told of each that ends.
+	open   map[net.Conn]bool
+	closed chan struct{}
 }
 
 type page struct {
@@ -39,12 +43,12 @@ var addresses atomic.Int64
 
 // showPages gives the pods of a world pages.
 func (w *world) showPages() *pages {
-	w.pages = &pages{w: w, fails: map[string]float64{}, pods: map[string]*page{}}
+	w.pages = &pages{w: w, fails: map[string]float64{}, pods: map[string]*page{}, open: map[net.Conn]bool{}, closed: make(chan struct{}, 1)}
 	return w.pages
 }
 
-// open starts a pod's page and returns its address.
-func (g *pages) open(p *corev1.Pod) string {
+// serve starts a pod's page and returns its address.
+func (g *pages) serve(p *corev1.Pod) string {
 	g.w.t.Helper()
 	n := addresses.Add(1)
 	pod := &page{ip: fmt.Sprintf("127.7.%d.%d", n/250, 1+n%250), image: p.Spec.Containers[0].Image, revision: p.Labels[v1alpha1.LabelRevision]}
@@ -53,13 +57,33 @@ func (g *pages) open(p *corev1.Pod) string {
 	if err != nil {
 		g.w.t.Fatalf("open the page of %s: %v", p.Name, err)
 	}
-	server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { g.show(rw, pod) })}
+	server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { g.show(rw, pod) }), ConnState: g.note}
 	go func() { _ = server.Serve(listener) }() // until it is closed
 	g.w.t.Cleanup(func() { _ = server.Close() })
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.pods[p.Name] = pod
 	return pod.ip
+}
+
+// note keeps count of connections.
+func (g *pages) note(c net.Conn, state http.ConnState) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.open[c] = true
+	if state == http.StateClosed {
+		delete(g.open, c)
+		select {
+		case g.closed <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (g *pages) connections() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.open)
 }
 
 func (g *pages) show(rw http.ResponseWriter, pod *page) {
@@ -144,5 +168,29 @@ func TestCanaryCrashes(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// TestEndLeavesNoConnection ends the process in the order in which a manager does, in the middle of a rollout.
+func TestEndLeavesNoConnection(t *testing.T) {
+	s := newStage(t)
+	pages := s.world.showPages()
+	s.install(fmt.Sprintf(canarySpec, "v1"))
+	s.serving("rating:v1")
+	s.change(fmt.Sprintf(canarySpec, "v2"))
+	s.until("a share for v2", func(fs *v1alpha1.FleetService) bool {
+		return fs.Status.Traffic.OtherPercent > 0 && pages.connections() > 0
+	})
+	ctx, end := context.WithCancel(t.Context())
+	end()
+	if err := s.process().Start(ctx); err != nil {
+		t.Fatalf("Start = %v", err)
+	}
+	for pages.connections() > 0 {
+		select {
+		case <-pages.closed:
+		case <-time.After(5 * time.Second): // of the 15 that an idle connection may last
+			t.Fatalf("%d connections to pods are open after the end", pages.connections())
+		}
 	}
 }

@@ -130,7 +130,7 @@ func (w *world) start(d *appsv1.Deployment) {
 	}
 	behave(p, metav1.NewTime(w.clock.Now()))
 	if w.pages != nil {
-		p.Status.PodIP = w.pages.open(p)
+		p.Status.PodIP = w.pages.serve(p)
 		p.Status.PodIPs = []corev1.PodIP{{IP: p.Status.PodIP}}
 	}
 	if err := w.c.Status().Update(w.t.Context(), p); err != nil {

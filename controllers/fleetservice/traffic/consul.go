@@ -36,6 +36,9 @@ func NewConsul() *Consul {
 	}}}
 }
 
+// Close ends idle connections. No other method may be under way.
+func (c *Consul) Close() { c.http.CloseIdleConnections() }
+
 // Name implements [Provider].
 func (*Consul) Name() string { return "Consul" }
 
