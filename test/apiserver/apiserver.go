@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 
 	k8sruntime "k8s.io/apimachinery/pkg/runtime"
@@ -72,10 +71,17 @@ func (s *Server) User() ([]byte, error) {
 // Kubectl is the path of the kubectl that fits the server.
 func Kubectl() string { return filepath.Join(os.Getenv(assets), "kubectl") }
 
-// Root is the top directory of the repository.
+// Root is the top directory of the repository: the first one above the test's that is a module. (Where this file was
+// compiled tells nothing under -trimpath.)
 func Root() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "..")
+	dir, err := os.Getwd()
+	for err == nil && dir != filepath.Dir(dir) {
+		if _, missing := os.Stat(filepath.Join(dir, "go.mod")); missing == nil {
+			return dir
+		}
+		dir = filepath.Dir(dir)
+	}
+	return dir
 }
 
 func start() (*Server, error) {
