@@ -18,8 +18,8 @@ const (
 	ConditionProgressing = "Progressing"
 	// ConditionBaking is True while the revision that was promoted last has all traffic and the one before stays warm.
 	ConditionBaking = "Baking"
-	// ConditionObjectivesValid is False while an objective cannot be measured, such as a latency that is no bucket of
-	// the service's histogram.
+	// ConditionObjectivesValid is False while an objective cannot be measured: its metric is not shown, or the
+	// latency's bound is no bucket of the service's histogram.
 	ConditionObjectivesValid = "ObjectivesValid"
 	// ConditionRolledBack is True while the revision that the spec asks for is one that was taken back.
 	ConditionRolledBack = "RolledBack"
@@ -57,6 +57,10 @@ const (
 	ReasonMeasurable = "Measurable"
 	// ReasonNotABucket: the latency's bound is no bucket of the service's histogram.
 	ReasonNotABucket = "NotABucket"
+	// ReasonNotAHistogram: what is named as the histogram of durations is of another type.
+	ReasonNotAHistogram = "NotAHistogram"
+	// ReasonNotCounted: no page of metrics shows the counters or the histogram that an objective is measured by.
+	ReasonNotCounted = "NotCounted"
 	// ReasonServing: the asked-for revision serves all traffic.
 	ReasonServing = "Serving"
 	// ReasonStarting: the first revision of a service is coming up.

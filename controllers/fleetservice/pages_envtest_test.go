@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -193,4 +194,18 @@ func TestEndLeavesNoConnection(t *testing.T) {
 			t.Fatalf("%d connections to pods are open after the end", pages.connections())
 		}
 	}
+}
+
+// TestNothingIsCounted: pages without the metric that an objective needs are told as what they are.
+func TestNothingIsCounted(t *testing.T) {
+	s := newStage(t)
+	s.world.showPages()
+	spec := `{image: "rating:%s", replicas: 2, drainSeconds: 4, rollout: {steps: [20, 50], minStep: 2s, bake: 4s}, objectives: {latency: {boundMilliseconds: 100}}}`
+	s.install(fmt.Sprintf(spec, "v1"))
+	s.serving("rating:v1")
+	s.change(fmt.Sprintf(spec, "v2"))
+	fs := s.until("what cannot be measured told", func(fs *v1alpha1.FleetService) bool {
+		return strings.HasPrefix(condition(fs, v1alpha1.ConditionObjectivesValid), "False")
+	})
+	s.wantCondition(fs, v1alpha1.ConditionObjectivesValid, "False NotCounted: latency is not counted", "signals.metrics.durations")
 }

@@ -15,6 +15,7 @@ import (
 	"movieexample.com/fleet/controllers/fleetservice/ledger"
 	"movieexample.com/fleet/controllers/fleetservice/plan"
 	"movieexample.com/fleet/controllers/fleetservice/revision"
+	"movieexample.com/fleet/controllers/fleetservice/signals/count"
 	"movieexample.com/fleet/controllers/fleetservice/traffic"
 	"movieexample.com/fleet/controllers/internal/apply"
 	"movieexample.com/fleet/controllers/internal/bindings"
@@ -36,9 +37,9 @@ type scope struct {
 	ledger      ledger.Ledger                         // observe: verdicts that outlive the resource
 	observation plan.Observation                      // observe
 
-	book         *book              // watch: the evidence of the rollout; nil while there is none
-	judgement    evidence.Judgement // watch: what it proves
-	unmeasurable string             // watch: which objective cannot be measured; empty when all can
+	book      *book              // watch: the evidence of the rollout; nil while there is none
+	judgement evidence.Judgement // watch: what it proves
+	findings  count.Findings     // watch: which objective cannot be measured
 
 	plan plan.Plan // Next
 

@@ -18,6 +18,7 @@ import (
 	"movieexample.com/fleet/controllers/fleetservice/plan"
 	"movieexample.com/fleet/controllers/fleetservice/render"
 	"movieexample.com/fleet/controllers/fleetservice/signals"
+	"movieexample.com/fleet/controllers/fleetservice/signals/count"
 	"movieexample.com/fleet/controllers/fleetservice/traffic"
 	"movieexample.com/fleet/controllers/internal/conditions"
 )
@@ -312,8 +313,8 @@ func setChecks(s *scope, set setter) {
 	} else {
 		set(v1alpha1.ConditionSpecValid, true, v1alpha1.ReasonValid, "the spec can be rendered and the API server takes the result")
 	}
-	if s.unmeasurable != "" {
-		set(v1alpha1.ConditionObjectivesValid, false, v1alpha1.ReasonNotABucket, s.unmeasurable)
+	if f := s.findings; f != (count.Findings{}) {
+		set(v1alpha1.ConditionObjectivesValid, false, f.Reason, f.Unmeasurable)
 	} else if plan.Watching(s.observation) {
 		set(v1alpha1.ConditionObjectivesValid, true, v1alpha1.ReasonMeasurable, "every objective can be measured")
 	}

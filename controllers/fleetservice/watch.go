@@ -57,7 +57,7 @@ func (r *Reconciler) watch(ctx context.Context, s *scope) error {
 		}
 	}
 	s.judgement = b.evidence.Judge(r.question(s))
-	s.unmeasurable = b.findings.Unmeasurable
+	s.findings = b.findings
 	o.Evidence = evidenceOf(s.judgement)
 	s.measureEvidence()
 	r.ask(s, b)

@@ -11,8 +11,8 @@ import (
 // caller is what one caller's page says of a service: by revision, and by signal.
 type caller struct {
 	revisions map[string]map[string]signals.Total
-	// unusable says why the latency's bound cannot be judged by the caller's histogram; empty when it can.
-	unusable string
+	// unusable says why the latency's bound cannot be judged by the caller's histogram; zero when it can.
+	unusable Findings
 }
 
 func (c *caller) add(revision, signal string, t signals.Total) {
@@ -77,7 +77,7 @@ func (m Meaning) calledSlow(family *dto.MetricFamily, c *caller, concerns func(*
 			return err
 		}
 		switch {
-		case shown && slow.unusable == "":
+		case shown && slow.unusable == (Findings{}):
 			c.add(label(metric, "revision"), signals.Latency, slow.late)
 		case shown:
 			c.unusable = slow.unusable

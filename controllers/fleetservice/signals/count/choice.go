@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice/signals"
 )
 
@@ -66,7 +67,7 @@ func (c choice) totals(said server, open *hangs, at calls) map[string]signals.To
 		}
 		totals[signals.Errors], totals[signals.Refusals] = failed, refused
 	}
-	if slow := said.slow[c.timed]; c.timed != "" && slow.unusable == "" {
+	if slow := said.slow[c.timed]; c.timed != "" && slow.unusable == (Findings{}) {
 		totals[signals.Latency] = slow.late
 	}
 	return totals
@@ -82,22 +83,22 @@ func (c choice) findings(pods []PodTarget, servers map[string]server, callers []
 	case len(servers) == 0:
 		return Findings{}
 	case len(c.counted) == 0 && !counted(callers, signals.Errors):
-		return Findings{Unmeasurable: fmt.Sprintf("no answers are counted: no pod shows %s in its metrics; name the program's own counters in signals.metrics.requests", c.counterNames())}
+		return Findings{v1alpha1.ReasonNotCounted, fmt.Sprintf("no answers are counted: no pod shows %s in its metrics; name the program's own counters in signals.metrics.requests", c.counterNames())}
 	case c.bound == 0 || counted(callers, signals.Latency):
 		return Findings{}
 	}
 	for _, p := range pods {
-		if s := servers[p.UID].slow[c.timed]; s.unusable != "" {
-			return Findings{Unmeasurable: fmt.Sprintf("revision %s: %s", p.Revision, s.unusable)}
+		if s := servers[p.UID].slow[c.timed]; s.unusable != (Findings{}) {
+			return Findings{s.unusable.Reason, fmt.Sprintf("revision %s: %s", p.Revision, s.unusable.Unmeasurable)}
 		}
 	}
 	for _, k := range callers {
-		if c.timed == "" && k.unusable != "" {
-			return Findings{Unmeasurable: k.unusable}
+		if c.timed == "" && k.unusable != (Findings{}) {
+			return k.unusable
 		}
 	}
 	if c.timed == "" {
-		return Findings{Unmeasurable: fmt.Sprintf("latency is not counted: no pod shows %s in its metrics; name the program's own histogram in signals.metrics.durations", c.durationNames())}
+		return Findings{v1alpha1.ReasonNotCounted, fmt.Sprintf("latency is not counted: no pod shows %s in its metrics; name the program's own histogram in signals.metrics.durations", c.durationNames())}
 	}
 	return Findings{}
 }

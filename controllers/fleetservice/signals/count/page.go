@@ -9,6 +9,7 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 
+	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice/signals"
 )
 
@@ -20,8 +21,8 @@ type outcome struct{ failed, refused signals.Total }
 // slowness is what one histogram says.
 type slowness struct {
 	late signals.Total
-	// unusable says why the bound cannot be judged by it; empty when it can.
-	unusable string
+	// unusable says why the bound cannot be judged by it; zero when it can.
+	unusable Findings
 }
 
 // server is what one page of the service says, by the metrics' names. What the page does not show is absent.
@@ -121,11 +122,13 @@ func slowIn(name string, family *dto.MetricFamily, bound float64, counts func(*d
 		shown = true
 		h := metric.GetHistogram()
 		if h == nil {
-			return slowness{unusable: fmt.Sprintf("%s is a %s, and latency is counted in the buckets of a histogram", name, strings.ToLower(family.GetType().String()))}, true, nil
+			return slowness{unusable: Findings{v1alpha1.ReasonNotAHistogram, fmt.Sprintf("%s is a %s, and latency is counted in the buckets of a histogram: "+
+				"make it one, or name another in signals.metrics.durations", name, strings.ToLower(family.GetType().String()))}}, true, nil
 		}
 		i := slices.IndexFunc(h.GetBucket(), func(b *dto.Bucket) bool { return math.Abs(b.GetUpperBound()-bound) < 1e-9 })
 		if i < 0 {
-			return slowness{unusable: fmt.Sprintf("objectives.latency.boundMilliseconds: %g ms is no bucket of %s: choose one of its %s", bound*1000, name, bounds(h))}, true, nil
+			return slowness{unusable: Findings{v1alpha1.ReasonNotABucket, fmt.Sprintf("objectives.latency.boundMilliseconds: %g ms is no bucket of %s: "+
+				"choose one of its %s", bound*1000, name, bounds(h))}}, true, nil
 		}
 		all, within := h.GetSampleCount(), h.GetBucket()[i].GetCumulativeCount()
 		if h.SampleCountFloat != nil || within > all || all > most {

@@ -135,6 +135,7 @@ func TestPageOfOnePod(t *testing.T) {
 		objectives *v1alpha1.Objectives
 		want       map[string]signals.Total
 		err        string
+		reason     string
 		finding    string
 	}{
 		"gRPC, both spellings, without probes and reflection": {
@@ -173,21 +174,21 @@ func TestPageOfOnePod(t *testing.T) {
 		},
 		"no bucket": {
 			page: httpPage + seconds("http_request_duration_seconds"), objectives: &v1alpha1.Objectives{Latency: &v1alpha1.LatencyObjective{BoundMilliseconds: 75}},
-			want:    map[string]signals.Total{"errors": {Requests: 57, Bad: 2}, "refusals": {Requests: 57, Bad: 5}},
-			finding: "revision cccc: objectives.latency.boundMilliseconds: 75 ms is no bucket of http_request_duration_seconds: choose one of its 50, 100 ms",
+			want:   map[string]signals.Total{"errors": {Requests: 57, Bad: 2}, "refusals": {Requests: 57, Bad: 5}},
+			reason: v1alpha1.ReasonNotABucket, finding: "revision cccc: objectives.latency.boundMilliseconds: 75 ms is no bucket of http_request_duration_seconds: choose one of its 50, 100 ms",
 		},
 		"a summary": {
 			page: httpPage + "# TYPE http_request_duration_seconds summary\nhttp_request_duration_seconds{quantile=\"0.5\"} 0.02\n", objectives: objectives,
-			want:    map[string]signals.Total{"errors": {Requests: 57, Bad: 2}, "refusals": {Requests: 57, Bad: 5}},
-			finding: "http_request_duration_seconds is a summary, and latency is counted in the buckets of a histogram",
+			want:   map[string]signals.Total{"errors": {Requests: 57, Bad: 2}, "refusals": {Requests: 57, Bad: 5}},
+			reason: v1alpha1.ReasonNotAHistogram, finding: "http_request_duration_seconds is a summary, and latency is counted in the buckets of a histogram",
 		},
 		"no histogram": {
 			page: httpPage, objectives: objectives, want: map[string]signals.Total{"errors": {Requests: 57, Bad: 2}, "refusals": {Requests: 57, Bad: 5}},
-			finding: "no pod shows grpc_server_handling_seconds or http_request_duration_seconds in its metrics; name the program's own histogram in signals.metrics.durations",
+			reason: v1alpha1.ReasonNotCounted, finding: "no pod shows grpc_server_handling_seconds or http_request_duration_seconds in its metrics; name the program's own histogram in signals.metrics.durations",
 		},
 		"nothing known": {
 			page: "up 1\n", want: map[string]signals.Total{},
-			finding: "no pod shows grpc_server_handled_total or http_requests_total in its metrics; name the program's own counters in signals.metrics.requests",
+			reason: v1alpha1.ReasonNotCounted, finding: "no pod shows grpc_server_handled_total or http_requests_total in its metrics; name the program's own counters in signals.metrics.requests",
 		},
 		"counters that are gauges, or nothing": {
 			page: "# TYPE http_requests_total gauge\n" + httpPage, want: map[string]signals.Total{"errors": {Requests: 57, Bad: 2}, "refusals": {Requests: 57, Bad: 5}},
@@ -222,8 +223,8 @@ func TestPageOfOnePod(t *testing.T) {
 			if (c.err == "") != (got.Err == "") || !strings.Contains(got.Err, c.err) {
 				t.Errorf("Err = %q, want %q", got.Err, c.err)
 			}
-			if (c.finding == "") != (findings.Unmeasurable == "") || !strings.Contains(findings.Unmeasurable, c.finding) {
-				t.Errorf("Unmeasurable = %q, want %q", findings.Unmeasurable, c.finding)
+			if c.reason != findings.Reason || (c.finding == "") != (findings.Unmeasurable == "") || !strings.Contains(findings.Unmeasurable, c.finding) {
+				t.Errorf("Read found %s: %q, want %s: %q", findings.Reason, findings.Unmeasurable, c.reason, c.finding)
 			}
 			if again := got.Again; again != nil {
 				t.Errorf("Again of a canary = %v, want none", again)

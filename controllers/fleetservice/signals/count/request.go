@@ -25,8 +25,10 @@ type Request struct {
 	Meaning   Meaning
 }
 
-// Findings are what is wrong with the objectives.
+// Findings are what is wrong with the objectives. The zero value is nothing.
 type Findings struct {
+	// Reason is the condition reason of api/v1alpha1: NotABucket, NotAHistogram or NotCounted.
+	Reason string
 	// Unmeasurable says which objective cannot be measured, and what to do; empty when all can.
 	Unmeasurable string
 }
