@@ -119,3 +119,16 @@ func TestOrphans(t *testing.T) {
 		t.Errorf("%q run, want rating:v1 to go on", images)
 	}
 }
+
+// TestDeletionOfAStalledService: what needed a person needs none any more.
+func TestDeletionOfAStalledService(t *testing.T) {
+	s := newStage(t)
+	s.rejected(func() {})
+	s.wantCondition(s.get(), v1alpha1.ConditionStalled, "True ")
+	s.delete()
+	s.world.stuck = true // pods finish their requests
+	s.step()
+	fs := s.get()
+	s.wantCondition(fs, v1alpha1.ConditionStalled, "False Deleting")
+	s.wantCondition(fs, v1alpha1.ConditionReconciling, "True Deleting")
+}

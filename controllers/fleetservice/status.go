@@ -372,7 +372,9 @@ func (r *Reconciler) reportUnknown(ctx context.Context, s *scope, cause error) e
 func (r *Reconciler) reportDeleting(ctx context.Context, fs *v1alpha1.FleetService) error {
 	before := fs.Status.DeepCopy()
 	fs.Status.Phase = "Deleting"
-	for kind, status := range map[string]metav1.ConditionStatus{v1alpha1.ConditionReady: metav1.ConditionFalse, v1alpha1.ConditionReconciling: metav1.ConditionTrue} {
+	for kind, status := range map[string]metav1.ConditionStatus{
+		v1alpha1.ConditionReady: metav1.ConditionFalse, v1alpha1.ConditionReconciling: metav1.ConditionTrue, v1alpha1.ConditionStalled: metav1.ConditionFalse,
+	} {
 		conditions.Set(&fs.Status.Conditions, fs.Generation, r.clock.Now(), metav1.Condition{
 			Type: kind, Status: status, Reason: v1alpha1.ReasonDeleting, Message: "pods finish their requests and go, then the entries in Consul",
 		})

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
 	"movieexample.com/fleet/api/v1alpha1"
@@ -24,6 +25,9 @@ func TestReleaseOrderHolds(t *testing.T) {
 			w.disturb(rt, i)
 			ready := w.current("metadata") && w.current("rating")
 			w.reconcile()
+			if c := w.app.Status.Conditions; isSet(c, v1alpha1.ConditionStalled)+isSet(c, v1alpha1.ConditionReconciling)+isSet(c, v1alpha1.ConditionReady) != 1 {
+				rt.Fatalf("of Ready, Reconciling and Stalled not exactly one is True:\n%s", w.story.String())
+			}
 			movie := w.live["movies-movie"]
 			if movie.Annotations[v1alpha1.AnnotationReleased] != before && !ready {
 				rt.Fatalf("movie got a release while what it depends on was not Ready with its own:\n%s", w.story.String())
@@ -79,6 +83,14 @@ func (w *world) current(name string) bool {
 	fs := w.live["movies-"+name]
 	c := current(fs, v1alpha1.ConditionReady)
 	return fs.Annotations[v1alpha1.AnnotationReleased] == release(w.wanted(name)) && c != nil && c.Status == "True"
+}
+
+// isSet counts a condition that is True.
+func isSet(list []metav1.Condition, kind string) int {
+	if c := find(list, kind); c != nil && c.Status == metav1.ConditionTrue {
+		return 1
+	}
+	return 0
 }
 
 // wanted is what the spec asks of a service.

@@ -99,13 +99,11 @@ func worst(p plan) int {
 	return slices.IndexFunc(p.steps, func(st step) bool { return !st.settled })
 }
 
-// reconciling is True while a service moves by itself. One that a stuck service holds back does not.
+// reconciling is True while services move by themselves and none needs a person: kstatus knows no state that is Stalled and
+// Reconciling too. That others move on meanwhile is told by the list of services.
 func reconciling(p plan, ready metav1.Condition) metav1.Condition {
-	moving := slices.IndexFunc(p.steps, func(st step) bool {
-		stays := st.leaving && st.verb == wait && anyStuck(p)
-		return !st.settled && !st.stuck && !st.cutOff && !stays
-	})
-	if moving < 0 {
+	moving := slices.IndexFunc(p.steps, func(st step) bool { return !st.settled })
+	if moving < 0 || anyStuck(p) {
 		return condition(v1alpha1.ConditionReconciling, metav1.ConditionFalse, ready.Reason, ready.Message)
 	}
 	st := p.steps[moving]
