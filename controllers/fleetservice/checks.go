@@ -26,8 +26,10 @@ type panel struct {
 // ask hears what queries and webhooks say of a canary that has a share of the requests. They answer in the background:
 // nobody who is slow delays a verdict on counters.
 func (r *Reconciler) ask(s *scope, b *book) {
-	o := &s.observation
+	o, service := &s.observation, client.ObjectKeyFromObject(s.fs).String()
 	if o.State.Canary.Hash == "" || o.State.Percent == 0 {
+		b.panel = nil
+		r.desk.Forget(service)
 		return
 	}
 	if b.panel == nil || !reflect.DeepEqual(b.panel.policy, s.fs.Spec.Signals) {
@@ -36,7 +38,7 @@ func (r *Reconciler) ask(s *scope, b *book) {
 	if b.panel.Empty() {
 		return
 	}
-	answer := r.desk.Ask(client.ObjectKeyFromObject(s.fs).String(), b.panel, check.Rollout{
+	answer := r.desk.Ask(service, b.panel, check.Rollout{
 		Namespace: s.fs.Namespace, Service: s.fs.Name, Canary: o.State.Canary.Hash, Stable: o.State.Stable.Hash, Weight: o.State.Percent,
 	}, askEvery)
 	switch answer.Verdict {

@@ -158,8 +158,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	r.working.RLock()
 	defer r.working.RUnlock()
 	fs := &v1alpha1.FleetService{}
-	if err := r.client.Get(ctx, req.NamespacedName, fs); err != nil {
-		return reconcile.Result{}, client.IgnoreNotFound(err)
+	err := r.client.Get(ctx, req.NamespacedName, fs)
+	if apierrors.IsNotFound(err) { // somebody may have removed the finalizer
+		r.desk.Forget(req.String())
+		forgetMetrics(req.NamespacedName)
+		return reconcile.Result{}, nil
+	}
+	if err != nil {
+		return reconcile.Result{}, fmt.Errorf("get FleetService %s: %w", req.NamespacedName, err)
 	}
 	if !fs.DeletionTimestamp.IsZero() {
 		return r.finalize(ctx, fs)

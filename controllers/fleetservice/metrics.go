@@ -85,9 +85,15 @@ func (s *scope) measureEvidence() {
 	measuredShare.WithLabelValues(s.fs.Namespace, s.fs.Name).Set(s.judgement.MeasuredShare)
 }
 
-// forgetMetrics drops the series of a service that is gone.
-func forgetMetrics(name types.NamespacedName) {
-	for _, g := range []*prometheus.GaugeVec{weight, evidenceAgainst, measuredShare} {
+// forgetEvidence drops the series that say something of a rollout, when there is none.
+func forgetEvidence(name types.NamespacedName) {
+	for _, g := range []*prometheus.GaugeVec{evidenceAgainst, measuredShare} {
 		g.DeleteLabelValues(name.Namespace, name.Name)
 	}
+}
+
+// forgetMetrics drops the series of a service that is gone.
+func forgetMetrics(name types.NamespacedName) {
+	forgetEvidence(name)
+	weight.DeleteLabelValues(name.Namespace, name.Name)
 }

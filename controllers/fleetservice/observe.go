@@ -106,20 +106,20 @@ func (s *scope) refuse(why error) error {
 
 // dryRun asks the API server once for each revision whether it would take its Deployment. It returns the refusal.
 func (r *Reconciler) dryRun(ctx context.Context, s *scope, hash string) (string, error) {
-	if v, known := r.memory.verdict(s.fs.UID, hash); known {
-		return v, nil
+	if refusal, known := r.memory.dryRun(s.fs.UID, hash); known {
+		return refusal, nil
 	}
 	d := render.Deployment(s.fs, hash, s.desired, 0)
 	err := r.client.Create(ctx, d, client.DryRunAll)
 	switch {
 	case err == nil || apierrors.IsAlreadyExists(err):
-		r.memory.setVerdict(s.fs.UID, hash, "")
+		r.memory.setDryRun(s.fs.UID, hash, "")
 		return "", nil
 	case apierrors.IsForbidden(err): // a policy may be changed without us: asked again each time
 		return "the API server forbids the Deployment of this spec: " + err.Error(), nil
 	case apierrors.IsInvalid(err) || apierrors.IsBadRequest(err):
 		refusal := "the API server refuses the Deployment of this spec: " + err.Error()
-		r.memory.setVerdict(s.fs.UID, hash, refusal)
+		r.memory.setDryRun(s.fs.UID, hash, refusal)
 		return refusal, nil
 	}
 	return "", fmt.Errorf("try the Deployment of revision %s: %w", hash, err)

@@ -74,19 +74,17 @@ type memory struct {
 	books map[types.UID]*book
 	// reported is when status was written last.
 	reported map[types.UID]time.Time
-	// verdicts are the API server's answers to dry runs of a revision's Deployment.
-	verdicts map[verdictKey]string
+	// tried are the API server's answers to the last dry run of each service's Deployment.
+	tried map[types.UID]dryRun
 }
 
-type verdictKey struct {
-	service types.UID
-	hash    string
-}
+// dryRun is what the API server says of a revision's Deployment; the refusal is empty where it takes it.
+type dryRun struct{ hash, refusal string }
 
 func newMemory() *memory {
 	return &memory{
 		agents: map[types.UID]bindings.Consul{}, books: map[types.UID]*book{}, reported: map[types.UID]time.Time{},
-		verdicts: map[verdictKey]string{},
+		tried: map[types.UID]dryRun{},
 	}
 }
 
@@ -132,17 +130,17 @@ func (m *memory) wrote(uid types.UID, now time.Time) {
 	m.reported[uid] = now
 }
 
-func (m *memory) verdict(uid types.UID, hash string) (string, bool) {
+func (m *memory) dryRun(uid types.UID, hash string) (refusal string, known bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	v, ok := m.verdicts[verdictKey{uid, hash}]
-	return v, ok
+	last := m.tried[uid]
+	return last.refusal, last.hash == hash
 }
 
-func (m *memory) setVerdict(uid types.UID, hash, refusal string) {
+func (m *memory) setDryRun(uid types.UID, hash, refusal string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.verdicts[verdictKey{uid, hash}] = refusal
+	m.tried[uid] = dryRun{hash, refusal}
 }
 
 func (m *memory) forget(uid types.UID) {
@@ -151,9 +149,5 @@ func (m *memory) forget(uid types.UID) {
 	delete(m.agents, uid)
 	delete(m.books, uid)
 	delete(m.reported, uid)
-	for k := range m.verdicts {
-		if k.service == uid {
-			delete(m.verdicts, k)
-		}
-	}
+	delete(m.tried, uid)
 }

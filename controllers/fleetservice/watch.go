@@ -41,6 +41,7 @@ type book struct {
 // watch reads the counters when it is time, and says what they prove.
 func (r *Reconciler) watch(ctx context.Context, s *scope) error {
 	if !plan.Watching(s.observation) {
+		r.closeBook(s.fs)
 		return nil
 	}
 	b, err := r.openBook(ctx, s)
@@ -107,6 +108,14 @@ func (r *Reconciler) openBook(ctx context.Context, s *scope) (*book, error) {
 	}
 	r.memory.setBook(s.fs.UID, b)
 	return b, nil
+}
+
+// closeBook forgets what was remembered for a rollout that is over. What it showed stands in status, or in the ledger.
+func (r *Reconciler) closeBook(fs *v1alpha1.FleetService) {
+	name := client.ObjectKeyFromObject(fs)
+	r.memory.setBook(fs.UID, nil)
+	r.desk.Forget(name.String())
+	forgetEvidence(name)
 }
 
 // releaseOf names what evidence is about. It stays the same from the canary's begin to the end of its bake.
