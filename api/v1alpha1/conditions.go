@@ -21,6 +21,8 @@ const (
 	// ConditionObjectivesValid is False while an objective cannot be measured: its metric is not shown, or the
 	// latency's bound is no bucket of the service's histogram.
 	ConditionObjectivesValid = "ObjectivesValid"
+	// ConditionLedgerReadable is False while the ConfigMap with the service's verdicts is damaged; it is there only then.
+	ConditionLedgerReadable = "LedgerReadable"
 	// ConditionRolledBack is True while the revision that the spec asks for is one that was taken back.
 	ConditionRolledBack = "RolledBack"
 )
@@ -81,6 +83,9 @@ const (
 	ReasonScaling = "Scaling"
 	// ReasonTakenBack: the new revision failed to start and was removed; the stable one serves.
 	ReasonTakenBack = "TakenBack"
+	// ReasonLedgerDamaged: the service's ledger cannot be read, so that nobody knows which revisions are quarantined. What
+	// serves goes on; nothing new is put on trial until the ConfigMap is mended or deleted.
+	ReasonLedgerDamaged = "LedgerDamaged"
 	// ReasonStartFailed: the first revision of a service cannot start.
 	ReasonStartFailed = "StartFailed"
 	// ReasonUnavailable: the stable revision has no ready pod.

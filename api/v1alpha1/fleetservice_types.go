@@ -163,7 +163,7 @@ type FleetServiceStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// conditions are Ready, Reconciling, Stalled (kstatus), Available, BindingsReady, SpecValid, ObjectivesValid,
-	// Progressing, Baking and RolledBack.
+	// LedgerReadable, Progressing, Baking and RolledBack.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -123,6 +123,13 @@ func (r *Reconciler) announceSnapshotMissing(s *scope, hash string) {
 		"ControllerRevision %s was deleted; the running Deployment of revision %s is left as it is until the next change", render.RevisionName(s.fs.Name, hash), hash)
 }
 
+// announceDamage tells once that the ledger cannot be read: a service that only serves is Ready all the same.
+func (r *Reconciler) announceDamage(s *scope, before *v1alpha1.FleetServiceStatus) {
+	if why := s.observation.LedgerDamaged; why != "" && meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionLedgerReadable) == nil {
+		r.events.Eventf(s.fs, nil, corev1.EventTypeWarning, v1alpha1.ReasonLedgerDamaged, "read", "%s. No other revision is tried until then", why)
+	}
+}
+
 func (r *Reconciler) announceSkipped(fs *v1alpha1.FleetService, what string) {
 	r.events.Eventf(fs, nil, corev1.EventTypeWarning, "DeletionSkipped", "delete", "deletion goes on without %s", what)
 }

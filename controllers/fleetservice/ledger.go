@@ -15,12 +15,12 @@ import (
 	"movieexample.com/fleet/controllers/fleetservice/revision"
 )
 
-// readLedger reads the ledger of a service's name; an empty one where there is none.
+// readLedger reads the ledger of a service's name; an empty one where there is none. *ledger.Damaged needs a person.
 func (r *Reconciler) readLedger(ctx context.Context, fs *v1alpha1.FleetService) (ledger.Ledger, error) {
 	cm := &corev1.ConfigMap{}
 	key := client.ObjectKey{Namespace: fs.Namespace, Name: ledger.Name(fs.Name)}
 	err := r.client.Get(ctx, key, cm)
-	if apierrors.IsNotFound(err) && fs.Status.Stable == nil && fs.Status.Canary == nil {
+	if apierrors.IsNotFound(err) {
 		err = r.direct.Get(ctx, key, cm) // without our label the cache does not hold it
 	}
 	if apierrors.IsNotFound(err) {
@@ -29,15 +29,15 @@ func (r *Reconciler) readLedger(ctx context.Context, fs *v1alpha1.FleetService) 
 	if err != nil {
 		return ledger.Ledger{}, fmt.Errorf("get ConfigMap %s: %w", key.Name, err)
 	}
-	l, err := ledger.Parse(cm)
-	if err != nil {
-		return ledger.Ledger{}, fmt.Errorf("read ConfigMap %s: %w", key.Name, err)
-	}
-	return l, nil
+	return ledger.Parse(cm)
 }
 
-// remember keeps the ledger: the quarantine of what was taken back, and the revision promoted last.
+// remember keeps the ledger: the quarantine of what was taken back, and the revision promoted last. One that is damaged is
+// left as it is, for a person to mend; until then status holds what would be added.
 func (r *Reconciler) remember(ctx context.Context, s *scope, _ plan.Action) error {
+	if s.observation.LedgerDamaged != "" {
+		return nil
+	}
 	next, err := s.remembered()
 	if err != nil {
 		return err

@@ -12,8 +12,10 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -51,6 +53,8 @@ type stage struct {
 	writes []string
 	// before and after are asked at each write; an error ends the reconcile there, as a crash of the process does.
 	before, after func(write string) error
+	// hide is true of objects that the cache does not hold; nil for none.
+	hide func(client.Object) bool
 }
 
 // errCrash is how a test ends a process in the middle of a reconcile.
@@ -76,7 +80,8 @@ func newStage(t *testing.T) *stage {
 func (s *stage) process() *fleetservice.Reconciler {
 	if s.reconciler == nil || s.restart {
 		c := interceptor.NewClient(s.c, s.intercept())
-		s.reconciler = fleetservice.New(c, c, s.recorder, s.clock)
+		cache := interceptor.NewClient(c, interceptor.Funcs{Get: s.cached})
+		s.reconciler = fleetservice.New(cache, c, s.recorder, s.clock)
 	}
 	return s.reconciler
 }
@@ -96,6 +101,16 @@ func (s *stage) note(write string, do func() error) error {
 		return s.after(write)
 	}
 	return nil
+}
+
+// cached reads as from a cache.
+func (s *stage) cached(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+	named := o.DeepCopyObject().(client.Object)
+	named.SetName(key.Name)
+	if s.hide != nil && s.hide(named) {
+		return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
+	}
+	return c.Get(ctx, key, o, opts...)
 }
 
 func (s *stage) intercept() interceptor.Funcs {

@@ -223,11 +223,16 @@ func splitOf(o *plan.Observation, split plan.Split) traffic.Split {
 
 // observeLedger reads what was decided about revisions before, also about an earlier resource of this name.
 func (r *Reconciler) observeLedger(ctx context.Context, s *scope) error {
+	o := &s.observation
 	var err error
-	if s.ledger, err = r.readLedger(ctx, s.fs); err != nil {
+	var damaged *ledger.Damaged
+	s.ledger, err = r.readLedger(ctx, s.fs)
+	switch {
+	case errors.As(err, &damaged):
+		o.LedgerDamaged = damaged.Error()
+	case err != nil:
 		return err
 	}
-	o := &s.observation
 	o.Quarantined = map[string]plan.Rejection{}
 	for _, e := range s.ledger.Entries {
 		forgiven := o.State.Command.Forgiven() == e.Hash && !e.At.After(o.State.Command.At)

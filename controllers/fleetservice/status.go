@@ -178,10 +178,14 @@ func (r *Reconciler) report(ctx context.Context, s *scope) error {
 	if same(before, &s.fs.Status) && !r.memory.due(s.fs.UID, r.clock.Now()) {
 		return nil
 	}
-	if err := r.client.Status().Update(ctx, s.fs); err != nil && !apierrors.IsConflict(err) {
+	if err := r.client.Status().Update(ctx, s.fs); err != nil {
+		if apierrors.IsConflict(err) {
+			return nil // looked at anew at the other's event
+		}
 		return fmt.Errorf("write status: %w", err)
 	}
 	r.memory.wrote(s.fs.UID, r.clock.Now())
+	r.announceDamage(s, before)
 	return nil
 }
 
@@ -317,6 +321,11 @@ func setChecks(s *scope, set setter) {
 		set(v1alpha1.ConditionObjectivesValid, false, f.Reason, f.Unmeasurable)
 	} else if plan.Watching(s.observation) {
 		set(v1alpha1.ConditionObjectivesValid, true, v1alpha1.ReasonMeasurable, "every objective can be measured")
+	}
+	if why := s.observation.LedgerDamaged; why != "" {
+		set(v1alpha1.ConditionLedgerReadable, false, v1alpha1.ReasonLedgerDamaged, why)
+	} else {
+		conditions.Remove(&s.fs.Status.Conditions, v1alpha1.ConditionLedgerReadable)
 	}
 	if s.report.Ready {
 		set(v1alpha1.ConditionBindingsReady, true, v1alpha1.ReasonBindingsFound, "every bound Secret is there with all its keys")

@@ -19,7 +19,19 @@ const (
 	keyDeletedAt = "deletedAt"
 )
 
-// Parse reads a ledger. The error is about one that somebody has damaged; it is never taken for an empty one.
+// Damaged is the error about a ledger that somebody has damaged.
+type Damaged struct {
+	// ConfigMap is namespace/name, Key the key that cannot be read.
+	ConfigMap, Key string
+	Cause          error
+}
+
+func (e *Damaged) Error() string {
+	return fmt.Sprintf("the ledger in ConfigMap %s cannot be read: key %s is damaged: %v: mend it, or delete the ConfigMap to forget every quarantine",
+		e.ConfigMap, e.Key, e.Cause)
+}
+
+// Parse reads a ledger. The error is *Damaged: what cannot be read is never taken for an empty ledger.
 func Parse(cm *corev1.ConfigMap) (Ledger, error) {
 	var l Ledger
 	for _, part := range []struct {
@@ -33,7 +45,7 @@ func Parse(cm *corev1.ConfigMap) (Ledger, error) {
 			continue
 		}
 		if err := part.read(raw); err != nil {
-			return Ledger{}, fmt.Errorf("the ledger's key %s is damaged: %w: mend it, or delete the ConfigMap to forget every quarantine", part.key, err)
+			return Ledger{}, &Damaged{ConfigMap: cm.Namespace + "/" + cm.Name, Key: part.key, Cause: err}
 		}
 	}
 	return l, nil

@@ -24,7 +24,7 @@ func TestDamaged(t *testing.T) {
 		data map[string]string
 		want string
 	}{
-		"no keys":                  {nil, "the ledger's key verdicts.json is damaged: it is missing or empty; a ledger without verdicts says []: mend it, or delete the ConfigMap to forget every quarantine"},
+		"no keys":                  {nil, "the ledger in ConfigMap movies/fleet-ledger-rating cannot be read: key verdicts.json is damaged: it is missing or empty; a ledger without verdicts says []: mend it, or delete the ConfigMap to forget every quarantine"},
 		"verdicts emptied":         {map[string]string{"verdicts.json": ""}, "it is missing or empty"},
 		"verdicts cut off":         {map[string]string{"verdicts.json": good[:40]}, "it is no list of verdicts: unexpected end of JSON input"},
 		"verdicts an object":       {map[string]string{"verdicts.json": `{}`}, "it is no list of verdicts"},
@@ -33,15 +33,15 @@ func TestDamaged(t *testing.T) {
 		"a verdict about nothing":  {map[string]string{"verdicts.json": strings.Replace(good, `"b"`, `""`, 1)}, "verdict 1: it names no revision (hash)"},
 		"a verdict without a time": {map[string]string{"verdicts.json": `[{"hash":"b","outcome":"Promoted"}]`}, "verdict 1: its time (at) is missing or in the year 1"},
 		"a time that is none":      {map[string]string{"verdicts.json": strings.Replace(good, "2026-03-01T12:00:00Z", "yesterday", 1)}, "it is no list of verdicts"},
-		"promoted is null":         {map[string]string{"verdicts.json": good, "promoted.json": "null"}, "the ledger's key promoted.json is damaged: it is empty"},
-		"promoted is nothing":      {map[string]string{"verdicts.json": good, "promoted.json": "{}"}, "the ledger's key promoted.json is damaged: it names no revision (hash)"},
+		"promoted is null":         {map[string]string{"verdicts.json": good, "promoted.json": "null"}, "key promoted.json is damaged: it is empty"},
+		"promoted is nothing":      {map[string]string{"verdicts.json": good, "promoted.json": "{}"}, "key promoted.json is damaged: it names no revision (hash)"},
 		"promoted cut off":         {map[string]string{"verdicts.json": good, "promoted.json": `{"hash":"a"`}, "it is no revision: unexpected end of JSON input"},
 		"promoted at no time":      {map[string]string{"verdicts.json": good, "promoted.json": `{"hash":"a"}`}, "its time (at) is missing"},
-		"deleted at no time":       {map[string]string{"verdicts.json": good, "deletedAt": "soon"}, "the ledger's key deletedAt is damaged: it is no time such as 2006-01-02T15:04:05Z"},
-		"deleted before computers": {map[string]string{"verdicts.json": good, "deletedAt": "0001-01-01T00:00:00Z"}, "the ledger's key deletedAt is damaged: its time (at) is missing or in the year 1"},
+		"deleted at no time":       {map[string]string{"verdicts.json": good, "deletedAt": "soon"}, "key deletedAt is damaged: it is no time such as 2006-01-02T15:04:05Z"},
+		"deleted before computers": {map[string]string{"verdicts.json": good, "deletedAt": "0001-01-01T00:00:00Z"}, "key deletedAt is damaged: its time (at) is missing or in the year 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, err := ledger.Parse(&corev1.ConfigMap{Data: tc.data})
+			l, err := ledger.Parse(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "movies", Name: "fleet-ledger-rating"}, Data: tc.data})
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("Parse = %s, error %v; want one that says %q", told(l), err, tc.want)
 			}

@@ -78,7 +78,11 @@ func abort(o Observation, ask order) *Decision {
 
 // retry lets a revision that was taken back be tried anew.
 func retry(o Observation, ask order) *Decision {
-	if _, was := rejected(o, ask.hash); !was {
+	_, was := rejected(o, ask.hash)
+	switch {
+	case !was && o.LedgerDamaged != "":
+		return refuse(o, "it is not known which revisions were taken back: "+o.LedgerDamaged)
+	case !was:
 		return refuse(o, fmt.Sprintf("revision %s was not taken back", ask.hash))
 	}
 	s := o.State

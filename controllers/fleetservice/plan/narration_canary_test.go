@@ -215,6 +215,49 @@ func canaryStories() map[string]func() *world {
 			w.run(2 * time.Minute)
 			return w
 		},
+		"a-bad-canary-is-taken-back-while-the-spec-is-refused": func() *world {
+			w := serving()
+			w.behave["b2"] = readyAfter(2 * time.Second)
+			w.ask("b2")
+			w.run(20 * time.Second)
+			w.note("the spec is edited to something that the API server refuses; b2 begins to fail")
+			w.desired, w.fails["b2"] = plan.Part{}, 0.2
+			w.run(30 * time.Second)
+			return w
+		},
+		"a-damaged-ledger-holds-what-is-new": func() *world {
+			w := serving()
+			w.behave["b2"], w.behave["c3"] = readyAfter(2*time.Second), readyAfter(2*time.Second)
+			w.ask("b2")
+			w.run(25 * time.Second)
+			w.note("somebody damages the ledger")
+			w.damaged = "ConfigMap movies/fleet-ledger-rating: its key verdicts.json is damaged: mend it, or delete the ConfigMap"
+			w.run(2 * time.Minute)
+			w.note("b2 begins to fail")
+			w.fails["b2"] = 0.2
+			w.run(30 * time.Second)
+			w.note("a person tries to have it again, then asks for another revision")
+			w.command = "retry@b2@1"
+			w.run(time.Second)
+			w.ask("c3")
+			w.run(30 * time.Second)
+			w.note("the ledger is mended")
+			w.damaged = ""
+			w.run(10 * time.Second)
+			return w
+		},
+		"paused-during-the-bake": func() *world {
+			w := serving()
+			w.policy.Bake = 10 * time.Minute
+			w.behave["b2"], w.behave["c3"] = readyAfter(2*time.Second), readyAfter(2*time.Second)
+			w.ask("b2")
+			w.run(2 * time.Minute)
+			w.note("the rollout is paused; the spec asks for c3")
+			w.policy.Paused = true
+			w.ask("c3")
+			w.run(30 * time.Second)
+			return w
+		},
 		"scaled-during-a-canary": func() *world {
 			w := serving()
 			w.behave["b2"] = readyAfter(2 * time.Second)

@@ -18,7 +18,6 @@ func outlook(o Observation) Outlook {
 
 func state(o Observation) Outlook {
 	s := o.State
-	r, no := rejected(o, o.Desired.Hash)
 	switch {
 	case s.Stable.Hash == "" && s.Canary.Hash == "":
 		return pending(o)
@@ -28,8 +27,6 @@ func state(o Observation) Outlook {
 		return updating(o)
 	case s.Previous.Hash != "":
 		return bakingOutlook(o)
-	case no && o.Desired.Hash != s.Stable.Hash:
-		return takenBack(o, r)
 	case o.Desired.Hash != s.Stable.Hash:
 		return pending(o)
 	}
@@ -39,8 +36,13 @@ func state(o Observation) Outlook {
 func pending(o Observation) Outlook {
 	r, no := rejected(o, o.Desired.Hash)
 	switch {
-	case no && o.State.Stable.Hash == "" && o.Remembered.Hash == "":
+	case o.Desired.Hash == "":
+		return Outlook{Phase: "Stalled", Reason: v1alpha1.ReasonInvalidSpec, Stalled: true, Message: "the spec is refused"}
+	case no && (o.State.Stable.Hash != "" || o.Remembered.Hash == ""):
 		return takenBack(o, r)
+	case o.LedgerDamaged != "":
+		return Outlook{Phase: "Stalled", Reason: v1alpha1.ReasonLedgerDamaged, Stalled: true,
+			Message: fmt.Sprintf("revision %s (%s) waits, since it is not known which revisions are quarantined: %s", o.Desired.Hash, o.Desired.Image, o.LedgerDamaged)}
 	case o.Policy.Paused:
 		return Outlook{Phase: "Paused", Reason: v1alpha1.ReasonPaused, Message: fmt.Sprintf("revision %s (%s) waits: rollout.paused is set", o.Desired.Hash, o.Desired.Image)}
 	case o.Blocked != "":
@@ -89,8 +91,12 @@ func updating(o Observation) Outlook {
 		return onTrial(o, canary)
 	}
 	v := Outlook{Phase: phase, Reason: v1alpha1.ReasonCandidateStarting, Message: progress(o, canary)}
-	if o.Policy.Paused {
+	switch {
+	case o.Policy.Paused:
 		v.Phase, v.Reason, v.Message = "Paused", v1alpha1.ReasonPaused, v.Message+"; no requests are given to it: rollout.paused is set"
+	case o.LedgerDamaged != "" && !deadStable(o):
+		v.Phase, v.Reason, v.Stalled = "Stalled", v1alpha1.ReasonLedgerDamaged, true
+		v.Message += "; no requests are given to it: " + o.LedgerDamaged
 	}
 	return v
 }
@@ -107,6 +113,9 @@ func onTrial(o Observation, canary Revision) Outlook {
 	case o.Policy.Paused:
 		v.Phase, v.Reason = "Paused", v1alpha1.ReasonPaused
 		v.Message += "; it stays there: rollout.paused is set"
+	case o.LedgerDamaged != "":
+		v.Phase, v.Reason, v.Stalled = "Stalled", v1alpha1.ReasonLedgerDamaged, true
+		v.Message += "; it stays there, and is still taken back if it is proven worse: " + o.LedgerDamaged
 	case canary.Ready < canaryPods(o):
 		v.Message += fmt.Sprintf("; %d of %d pods for its next share ready", canary.Ready, canaryPods(o))
 	case e.Reason == v1alpha1.ReasonBlind || e.Reason == v1alpha1.ReasonSuspicious || e.Reason == v1alpha1.ReasonOnePod:
@@ -167,6 +176,9 @@ func bakingOutlook(o Observation) Outlook {
 		return switching(o, fmt.Sprintf("requests move from %s to %s", s.Previous.Hash, s.Stable.Hash))
 	}
 	v := serving(o)
+	if v.Ready && o.Desired.Hash != "" && o.Desired.Hash != s.Stable.Hash { // the next one waits
+		v = pending(o)
+	}
 	v.Baking = true
 	if !v.Ready {
 		return v

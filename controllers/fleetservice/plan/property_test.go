@@ -40,7 +40,7 @@ func anyWorld(t *rapid.T, check func(w *world)) *world {
 }
 
 func anyEvent(t *rapid.T, w *world, hashes []string, behaviours []behaviour) {
-	switch rapid.IntRange(0, 8).Draw(t, "event") {
+	switch rapid.IntRange(0, 10).Draw(t, "event") {
 	case 0, 1:
 		w.ask(rapid.SampledFrom(hashes).Draw(t, "spec"))
 	case 2:
@@ -56,6 +56,10 @@ func anyEvent(t *rapid.T, w *world, hashes []string, behaviours []behaviour) {
 	case 7:
 		verb := rapid.SampledFrom([]string{"promote", "skip", "abort", "retry", "dance"}).Draw(t, "verb")
 		w.command = fmt.Sprintf("%s@%s@%d", verb, rapid.SampledFrom(hashes).Draw(t, "of"), w.now.Unix())
+	case 9:
+		w.damaged = rapid.SampledFrom([]string{"", "the ledger's key verdicts.json is damaged"}).Draw(t, "ledger")
+	case 10:
+		w.desired = plan.Part{} // the spec is refused
 	case 8:
 		w.fails[rapid.SampledFrom(hashes).Draw(t, "whose")] = rapid.SampledFrom([]float64{0, 0.001, 0.1, 1}).Draw(t, "bad answers")
 	}
@@ -133,7 +137,7 @@ func TestTeardownIsMonotone(t *testing.T) {
 func TestConverges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := anyWorld(t, func(*world) {})
-		w.away, w.blocked, w.command, w.policy.Paused = "", "", "", false
+		w.away, w.blocked, w.damaged, w.command, w.policy.Paused = "", "", "", "", false
 		for h := range w.behave {
 			w.behave[h] = readyAfter(0)
 			w.fails[h] = 0.001

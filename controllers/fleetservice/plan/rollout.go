@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -16,15 +17,12 @@ func rollout(o Observation) *Decision {
 	switch {
 	case s.Stable.Hash != "" && want.Hash == s.Stable.Hash:
 		return atRest(o)
-	case want.Hash == "": // a spec that is refused decides nothing
-		return nil
+	case want.Hash == "": // a spec that is refused begins nothing
+		return against(o)
 	case s.Canary.Hash != want.Hash:
-		return begin(o)
+		return cmp.Or(begin(o), against(o)) // the next one may have to wait
 	}
-	if d := against(o); d != nil {
-		return d
-	}
-	return forward(o)
+	return cmp.Or(against(o), forward(o))
 }
 
 // target is the revision to go to: the desired one. A resource that is made anew with a quarantined revision starts
@@ -43,11 +41,17 @@ func atRest(o Observation) *Decision {
 	switch {
 	case s.Canary.Hash != "":
 		return &Decision{State: dropCanary(o), Verb: Abandon, Reason: "the spec asks for the stable revision again"}
-	case s.Rejected.Hash != "":
+	case s.Rejected.Hash != "" && recorded(o):
 		s.Rejected = Rejection{}
 		return &Decision{State: s, Verb: Retry, Reason: "the spec returned to the stable revision"}
 	}
 	return nil
+}
+
+// recorded is true when what was taken back stands in the ledger, where it has to, and may be forgotten here.
+func recorded(o Observation) bool {
+	_, quarantined := o.Quarantined[o.State.Rejected.Hash]
+	return quarantined || !o.State.Rejected.Quarantined
 }
 
 // dropCanary is the state without the revision on trial, which finishes its requests.
@@ -77,7 +81,7 @@ func begin(o Observation) *Decision {
 	if s.Previous.Hash == want.Hash && o.Revisions[want.Hash].Ready > 0 {
 		return revert(o)
 	}
-	if o.Blocked != "" || o.Policy.Paused || len(s.Leaving) >= maxLeaving {
+	if o.Blocked != "" || o.LedgerDamaged != "" || o.Policy.Paused || len(s.Leaving) >= maxLeaving {
 		return nil
 	}
 	if o.Policy.Coarse && len(s.Leaving) > 0 { // it would get requests through the Service object again
@@ -106,8 +110,8 @@ func begin(o Observation) *Decision {
 func against(o Observation) *Decision {
 	s := o.State
 	canary, stable := o.Revisions[s.Canary.Hash], o.Revisions[s.Stable.Hash]
-	if s.Stable.Hash == "" {
-		return nil // nothing to return to: the outlook tells what is wrong
+	if s.Canary.Hash == "" || s.Stable.Hash == "" {
+		return nil // without one to return to the outlook tells what is wrong
 	}
 	if o.Migration.Phase == MigrationFailed {
 		return takeBack(o, v1alpha1.ReasonMigrationFailed, o.Migration.Message, true)
@@ -189,6 +193,8 @@ func permit(o Observation, to step) (string, bool) {
 		return fmt.Sprintf("%s for %s, and no other revision serves", pods, settle), settled
 	case s.Granted >= to.percent:
 		return "by command", true
+	case o.LedgerDamaged != "":
+		return "", false
 	case s.Percent == 0 && to.percent == all:
 		return fmt.Sprintf("%s for %s", pods, settle), settled
 	case s.Percent == 0:
@@ -235,6 +241,9 @@ func promote(o Observation, reason string) *Decision {
 	if s.Previous.Hash == "" {
 		s.Previous = Part{}
 	}
-	s.Canary, s.Percent, s.Granted, s.Rejected, s.Asking = Part{}, 0, 0, Rejection{}, time.Time{}
+	s.Canary, s.Percent, s.Granted, s.Asking = Part{}, 0, 0, time.Time{}
+	if recorded(o) {
+		s.Rejected = Rejection{}
+	}
 	return &Decision{State: s, Verb: Promote, Reason: reason}
 }

@@ -109,6 +109,9 @@ type Observation struct {
 	Migration Migration
 	// Blocked says why no new revision may be started, such as a missing Secret; empty when one may.
 	Blocked string
+	// LedgerDamaged says why the ledger cannot be read; empty when it can. Then nobody knows what is quarantined: nothing new
+	// is put on trial and nothing is given more requests, unless nothing else serves.
+	LedgerDamaged string
 	// Traffic is what the providers answered.
 	Traffic Traffic
 	// Evidence is what the counters and checks say.

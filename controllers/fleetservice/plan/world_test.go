@@ -26,6 +26,7 @@ type world struct {
 	replicas  int32
 	policy    plan.Policy
 	blocked   string
+	damaged   string // why the ledger cannot be read
 	away      string // why the traffic provider does not answer
 	blind     string // why nothing can be counted
 	split     plan.Split
@@ -97,11 +98,11 @@ func showing(from time.Duration, ready bool, f signals.Fact) behaviour {
 func (w *world) observe() plan.Observation {
 	o := plan.Observation{
 		Now: w.now, State: w.state, Policy: w.policy, Desired: w.desired, Replicas: w.replicas,
-		Blocked: w.blocked, Revisions: map[string]plan.Revision{}, Migration: w.migrated(),
-		Traffic: plan.Traffic{Unreachable: w.away}, Quarantined: map[string]plan.Rejection{}, Remembered: w.promoted, Command: w.command,
+		Blocked: w.blocked, LedgerDamaged: w.damaged, Revisions: map[string]plan.Revision{}, Migration: w.migrated(),
+		Traffic: plan.Traffic{Unreachable: w.away}, Quarantined: map[string]plan.Rejection{}, Remembered: w.remembered(), Command: w.command,
 	}
 	for hash, r := range w.ledger {
-		if w.state.Command.Forgiven() != hash {
+		if w.damaged == "" && w.state.Command.Forgiven() != hash {
 			o.Quarantined[hash] = r
 		}
 	}
@@ -130,8 +131,19 @@ func (w *world) migrated() plan.Migration {
 	return plan.Migration{Phase: plan.MigrationDone}
 }
 
-// remember keeps the ledger, as the controller does.
+// remembered is the revision promoted last, where the ledger can be read.
+func (w *world) remembered() plan.Part {
+	if w.damaged != "" {
+		return plan.Part{}
+	}
+	return w.promoted
+}
+
+// remember keeps the ledger, as the controller does; one that is damaged is left as it is.
 func (w *world) remember() {
+	if w.damaged != "" {
+		return
+	}
 	if r := w.state.Rejected; r.Quarantined {
 		w.ledger[r.Hash] = r
 	}
