@@ -61,6 +61,23 @@ type MySQLBinding struct {
 	AllowShared bool `json:"allowShared,omitempty"`
 }
 
+// KafkaBinding connects a service with Kafka.
+type KafkaBinding struct {
+	// secretRef names a Secret in the Service Binding layout with the keys type (kafka) and bootstrap-servers, and
+	// optionally security.protocol, sasl.mechanism, username, password and ca.crt. Its files are mounted live at
+	// /bindings/kafka.
+	// +required
+	SecretRef SecretReference `json:"secretRef"`
+}
+
+// RedisBinding connects a service with Redis.
+type RedisBinding struct {
+	// secretRef names a Secret in the Service Binding layout with the keys type (redis) and host, and optionally port,
+	// username, password and ca.crt. Its files are mounted live at /bindings/redis.
+	// +required
+	SecretRef SecretReference `json:"secretRef"`
+}
+
 // Bindings are the connections of a service.
 type Bindings struct {
 	// consul is the registry in which instances register and callers find them. Without it callers use the
@@ -70,6 +87,12 @@ type Bindings struct {
 	// mysql is the database of a service with storage MySQL.
 	// +optional
 	MySQL *MySQLBinding `json:"mysql,omitempty"`
+	// kafka is the broker to which changes are published.
+	// +optional
+	Kafka *KafkaBinding `json:"kafka,omitempty"`
+	// redis is a cache that the instances of a service share.
+	// +optional
+	Redis *RedisBinding `json:"redis,omitempty"`
 }
 
 // EnvVar is an environment variable of the service's container.

@@ -131,6 +131,12 @@ func bindingSecrets(fs *v1alpha1.FleetService) map[string]string {
 		if b.MySQL != nil {
 			secrets["mysql"] = b.MySQL.SecretRef.Name
 		}
+		if b.Kafka != nil {
+			secrets["kafka"] = b.Kafka.SecretRef.Name
+		}
+		if b.Redis != nil {
+			secrets["redis"] = b.Redis.SecretRef.Name
+		}
 	}
 	return secrets
 }

@@ -48,6 +48,8 @@ type inputs struct {
 	Scheduling   *v1alpha1.Scheduling `json:"scheduling,omitempty"`
 	DrainSeconds int32                `json:"drainSeconds,omitempty"`
 	PodOverrides json.RawMessage      `json:"podOverrides,omitempty"`
+	Kafka        string               `json:"kafka,omitempty"`
+	Redis        string               `json:"redis,omitempty"`
 }
 
 // Hash names the revision that a service asks for: ten characters of the SHA-256 of its inputs in canonical JSON.
@@ -100,6 +102,12 @@ func (in *inputs) bind(fs *v1alpha1.FleetService) {
 	}
 	if b.MySQL != nil {
 		in.MySQL = b.MySQL.SecretRef.Name
+	}
+	if b.Kafka != nil {
+		in.Kafka = b.Kafka.SecretRef.Name
+	}
+	if b.Redis != nil {
+		in.Redis = b.Redis.SecretRef.Name
 	}
 	if b.Consul != nil {
 		in.Consul = b.Consul.SecretRef.Name

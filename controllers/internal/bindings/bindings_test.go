@@ -26,6 +26,8 @@ const namespace = "movies"
 var (
 	wholeMySQL  = map[string]string{"type": "mysql", "host": "db", "port": "3306", "username": "u", "password": "p", "database": "rating"}
 	wholeConsul = map[string]string{"type": "consul", "host": "consul", "port": "8500"}
+	wholeKafka  = map[string]string{"type": "kafka", "bootstrap-servers": "kafka-0:9092,kafka-1:9092", "username": "u", "password": "p"}
+	wholeRedis  = map[string]string{"type": "redis", "host": "redis"}
 )
 
 // with is a copy of keys with changes; "-" removes a key.
@@ -56,6 +58,14 @@ func mysql(name string) *v1alpha1.Bindings {
 
 func consul(name string) *v1alpha1.Bindings {
 	return &v1alpha1.Bindings{Consul: &v1alpha1.ConsulBinding{SecretRef: v1alpha1.SecretReference{Name: name}}}
+}
+
+func kafka(name string) *v1alpha1.Bindings {
+	return &v1alpha1.Bindings{Kafka: &v1alpha1.KafkaBinding{SecretRef: v1alpha1.SecretReference{Name: name}}}
+}
+
+func redis(name string) *v1alpha1.Bindings {
+	return &v1alpha1.Bindings{Redis: &v1alpha1.RedisBinding{SecretRef: v1alpha1.SecretReference{Name: name}}}
 }
 
 // api is an API server's Secrets. It counts reads and fails on a list or watch, which the operator must never do.
@@ -92,7 +102,7 @@ func TestCheckComplete(t *testing.T) {
 	a := newAPI(t,
 		secret("db", with(wholeMySQL, "host", "db\n", "port", "3307\r\n")),
 		secret("maria", with(wholeMySQL, "type", "mariadb", "host", "fd00::1")),
-		secret("consul", wholeConsul),
+		secret("consul", wholeConsul), secret("kafka", wholeKafka), secret("redis", wholeRedis),
 		secret("tls", with(wholeConsul, "scheme", "https", "token", "t0ken\n")))
 	r := bindings.NewReader(a, clocktesting.NewFakePassiveClock(time.Unix(0, 0)))
 	both := mysql("db")
@@ -102,6 +112,8 @@ func TestCheckComplete(t *testing.T) {
 		want bindings.Report
 	}{
 		"no bindings at all":            {nil, bindings.Report{Ready: true}},
+		"kafka":                         {kafka("kafka"), bindings.Report{Ready: true, RetryAfter: time.Minute}},
+		"redis, port defaults":          {redis("redis"), bindings.Report{Ready: true, RetryAfter: time.Minute}},
 		"empty bindings":                {&v1alpha1.Bindings{}, bindings.Report{Ready: true}},
 		"mysql, newline of an editor":   {mysql("db"), bindings.Report{Ready: true, MySQL: &bindings.MySQL{Host: "db", Port: 3307, Database: "rating"}, RetryAfter: time.Minute}},
 		"mariadb is the same protocol":  {mysql("maria"), bindings.Report{Ready: true, MySQL: &bindings.MySQL{Host: "fd00::1", Port: 3306, Database: "rating"}, RetryAfter: time.Minute}},
@@ -138,6 +150,11 @@ func TestCheckMistakes(t *testing.T) {
 		"consul: host is a URL":  {"consul", with(wholeConsul, "host", "http://consul"), []problem{{"host", `key "host" of Secret "s" is "http://consul": write the host name or address alone, without scheme, port or path`}}},
 		"consul: a mysql Secret": {"consul", wholeMySQL, []problem{{"type", `key "type" of Secret "s" is "mysql", but the binding needs "consul": name another Secret, or correct the key`}}},
 		"consul: no Secret":      {"consul", nil, []problem{{"", `Secret "s" does not exist in namespace movies: create it with the keys type, host and port`}}},
+		"kafka: no port":         {"kafka", with(wholeKafka, "bootstrap-servers", "kafka-0:9092,kafka-1"), []problem{{"bootstrap-servers", `key "bootstrap-servers" of Secret "s" holds "kafka-1": write host:port, several separated by commas`}}},
+		"kafka: no password":     {"kafka", with(wholeKafka, "password", "-"), []problem{{"password", `key "password" of Secret "s" is missing: add it`}}},
+		"kafka: no Secret":       {"kafka", nil, []problem{{"", `Secret "s" does not exist in namespace movies: create it with the keys type and bootstrap-servers`}}},
+		"redis: port a word":     {"redis", with(wholeRedis, "port", "x"), []problem{{"port", `key "port" of Secret "s" is "x": write a number from 1 to 65535`}}},
+		"redis: host is a URL":   {"redis", with(wholeRedis, "host", "redis://redis"), []problem{{"host", `key "host" of Secret "s" is "redis://redis": write the host name or address alone, without scheme, port or path`}}},
 		"mysql: no Secret":       {"mysql", nil, []problem{{"", `Secret "s" does not exist in namespace movies: create it with the keys type, host, port, username, password and database`}}},
 		"mysql: Secret has no key": {"mysql", map[string]string{"x": "y"}, []problem{
 			{"type", `key "type" of Secret "s" is missing: add it`}, {"host", `key "host" of Secret "s" is missing: add it`},
@@ -149,10 +166,7 @@ func TestCheckMistakes(t *testing.T) {
 			if tc.keys != nil {
 				a = newAPI(t, secret("s", tc.keys))
 			}
-			in := mysql("s")
-			if tc.kind == "consul" {
-				in = consul("s")
-			}
+			in := map[string]*v1alpha1.Bindings{"mysql": mysql("s"), "consul": consul("s"), "kafka": kafka("s"), "redis": redis("s")}[tc.kind]
 			got, err := bindings.NewReader(a, clocktesting.NewFakePassiveClock(time.Unix(0, 0))).Check(t.Context(), namespace, in)
 			if err != nil {
 				t.Fatalf("Check = error %v, want none", err)

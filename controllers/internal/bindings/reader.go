@@ -1,6 +1,7 @@
 package bindings
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -91,24 +92,37 @@ func (r *Reader) Check(ctx context.Context, namespace string, b *v1alpha1.Bindin
 	if b == nil {
 		return Report{Ready: true}, nil
 	}
-	if b.MySQL != nil {
-		f, err := r.find(ctx, id{"mysql", types.NamespacedName{Namespace: namespace, Name: b.MySQL.SecretRef.Name}})
+	for _, bound := range secretsOf(b) {
+		f, err := r.find(ctx, id{bound.kind, types.NamespacedName{Namespace: namespace, Name: bound.name}})
 		if err != nil {
 			return Report{}, err
 		}
-		report.MySQL = f.mysql
-		r.add(&report, f)
-	}
-	if b.Consul != nil {
-		f, err := r.find(ctx, id{"consul", types.NamespacedName{Namespace: namespace, Name: b.Consul.SecretRef.Name}})
-		if err != nil {
-			return Report{}, err
-		}
-		report.Consul = f.consul
+		report.MySQL, report.Consul = cmp.Or(report.MySQL, f.mysql), cmp.Or(report.Consul, f.consul)
 		r.add(&report, f)
 	}
 	report.Ready = len(report.Problems) == 0
 	return report, nil
+}
+
+// boundSecret is a Secret and what it is bound as.
+type boundSecret struct{ kind, name string }
+
+// secretsOf lists what is bound, in a fixed order.
+func secretsOf(b *v1alpha1.Bindings) []boundSecret {
+	var list []boundSecret
+	if b.MySQL != nil {
+		list = append(list, boundSecret{"mysql", b.MySQL.SecretRef.Name})
+	}
+	if b.Consul != nil {
+		list = append(list, boundSecret{"consul", b.Consul.SecretRef.Name})
+	}
+	if b.Kafka != nil {
+		list = append(list, boundSecret{"kafka", b.Kafka.SecretRef.Name})
+	}
+	if b.Redis != nil {
+		list = append(list, boundSecret{"redis", b.Redis.SecretRef.Name})
+	}
+	return list
 }
 
 func (r *Reader) add(report *Report, f finding) {
@@ -134,6 +148,10 @@ func (r *Reader) find(ctx context.Context, which id) (finding, error) {
 		return finding{}, fmt.Errorf("get Secret %s: %w", which.secret, err)
 	case which.kind == "mysql":
 		f.mysql, f.problems = checkMySQL(which.secret.Name, secret.Data)
+	case which.kind == "kafka":
+		f.problems = checkKafka(which.secret.Name, secret.Data)
+	case which.kind == "redis":
+		f.problems = checkRedis(which.secret.Name, secret.Data)
 	default:
 		f.consul, f.problems = checkConsul(which.secret.Name, secret.Data)
 	}
@@ -145,6 +163,8 @@ func missing(which id) Problem {
 	keys := map[string]string{
 		"mysql":  "type, host, port, username, password and database",
 		"consul": "type, host and port",
+		"kafka":  "type and bootstrap-servers",
+		"redis":  "type and host",
 	}
 	return Problem{
 		Secret: which.secret.Name,

@@ -22,7 +22,7 @@ func startPrometheus(t *testing.T) string {
 	t.Helper()
 	program, err := exec.LookPath("prometheus")
 	if err != nil {
-		t.Skip("prometheus is not in PATH; to run this test: apt-get install --no-install-recommends prometheus")
+		t.Fatal("prometheus is not in PATH: apt-get install --no-install-recommends prometheus")
 	}
 	dir, address := t.TempDir(), fmt.Sprintf("127.0.0.1:%d", parts.FreePort(t))
 	config := filepath.Join(dir, "prometheus.yml")
