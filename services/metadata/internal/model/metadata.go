@@ -17,6 +17,20 @@ type Metadata struct {
 	Actors      []string
 	CreateTime  time.Time
 	UpdateTime  time.Time
+	Stale       bool // the last known record: it cannot be read now
+}
+
+// MarkStale is m as a last known record.
+func (m Metadata) MarkStale() Metadata {
+	m.Stale = true
+	return m
+}
+
+// Query asks for some records in the order of their ids, byte by byte.
+type Query struct {
+	After    string // only ids greater than this
+	Director string // only records of exactly this director; empty: of all
+	Limit    int
 }
 
 // NotFound is what repositories return for a record that is not there.

@@ -43,7 +43,9 @@ type Metadata struct {
 	// When the record was first put. Set by the service; ignored in a request.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// When the record was last put. Set by the service; ignored in a request.
-	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// True: the record cannot be read now, and this is the last known one. Set by the service; ignored in a request.
+	Stale         bool `protobuf:"varint,9,opt,name=stale,proto3" json:"stale,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -132,6 +134,13 @@ func (x *Metadata) GetUpdateTime() *timestamppb.Timestamp {
 		return x.UpdateTime
 	}
 	return nil
+}
+
+func (x *Metadata) GetStale() bool {
+	if x != nil {
+		return x.Stale
+	}
+	return false
 }
 
 // GetMetadataRequest asks for one record.
@@ -226,6 +235,226 @@ func (x *GetMetadataResponse) GetMetadata() *Metadata {
 	return nil
 }
 
+// BatchGetMetadataRequest asks for many records.
+type BatchGetMetadataRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The movies' ids, 1 to 100. An id that is given twice is answered once.
+	MovieIds      []string `protobuf:"bytes,1,rep,name=movie_ids,json=movieIds,proto3" json:"movie_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchGetMetadataRequest) Reset() {
+	*x = BatchGetMetadataRequest{}
+	mi := &file_metadata_v1_metadata_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchGetMetadataRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchGetMetadataRequest) ProtoMessage() {}
+
+func (x *BatchGetMetadataRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_metadata_v1_metadata_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchGetMetadataRequest.ProtoReflect.Descriptor instead.
+func (*BatchGetMetadataRequest) Descriptor() ([]byte, []int) {
+	return file_metadata_v1_metadata_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *BatchGetMetadataRequest) GetMovieIds() []string {
+	if x != nil {
+		return x.MovieIds
+	}
+	return nil
+}
+
+// BatchGetMetadataResponse is the answer to BatchGetMetadata.
+type BatchGetMetadataResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The records that are there, in the order of the request. May be empty.
+	Metadata []*Metadata `protobuf:"bytes,1,rep,name=metadata,proto3" json:"metadata,omitempty"`
+	// The ids without a record, in the order of the request. May be empty.
+	MissingIds    []string `protobuf:"bytes,2,rep,name=missing_ids,json=missingIds,proto3" json:"missing_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchGetMetadataResponse) Reset() {
+	*x = BatchGetMetadataResponse{}
+	mi := &file_metadata_v1_metadata_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchGetMetadataResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchGetMetadataResponse) ProtoMessage() {}
+
+func (x *BatchGetMetadataResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_metadata_v1_metadata_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchGetMetadataResponse.ProtoReflect.Descriptor instead.
+func (*BatchGetMetadataResponse) Descriptor() ([]byte, []int) {
+	return file_metadata_v1_metadata_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *BatchGetMetadataResponse) GetMetadata() []*Metadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *BatchGetMetadataResponse) GetMissingIds() []string {
+	if x != nil {
+		return x.MissingIds
+	}
+	return nil
+}
+
+// ListMetadataRequest asks for one page.
+type ListMetadataRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The most records to return, at most 100. 0: 50.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before, with the same director. Empty: the first page.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only records with exactly this director. Empty: all.
+	Director      string `protobuf:"bytes,3,opt,name=director,proto3" json:"director,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMetadataRequest) Reset() {
+	*x = ListMetadataRequest{}
+	mi := &file_metadata_v1_metadata_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMetadataRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMetadataRequest) ProtoMessage() {}
+
+func (x *ListMetadataRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_metadata_v1_metadata_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMetadataRequest.ProtoReflect.Descriptor instead.
+func (*ListMetadataRequest) Descriptor() ([]byte, []int) {
+	return file_metadata_v1_metadata_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ListMetadataRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListMetadataRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListMetadataRequest) GetDirector() string {
+	if x != nil {
+		return x.Director
+	}
+	return ""
+}
+
+// ListMetadataResponse is the answer to ListMetadata.
+type ListMetadataResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The records in the order of their ids. May be empty.
+	Metadata []*Metadata `protobuf:"bytes,1,rep,name=metadata,proto3" json:"metadata,omitempty"`
+	// Asks for the page that follows. Empty: this is the last one.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMetadataResponse) Reset() {
+	*x = ListMetadataResponse{}
+	mi := &file_metadata_v1_metadata_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMetadataResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMetadataResponse) ProtoMessage() {}
+
+func (x *ListMetadataResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_metadata_v1_metadata_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMetadataResponse.ProtoReflect.Descriptor instead.
+func (*ListMetadataResponse) Descriptor() ([]byte, []int) {
+	return file_metadata_v1_metadata_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ListMetadataResponse) GetMetadata() []*Metadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *ListMetadataResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 // PutMetadataRequest carries the whole record.
 type PutMetadataRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -237,7 +466,7 @@ type PutMetadataRequest struct {
 
 func (x *PutMetadataRequest) Reset() {
 	*x = PutMetadataRequest{}
-	mi := &file_metadata_v1_metadata_proto_msgTypes[3]
+	mi := &file_metadata_v1_metadata_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -249,7 +478,7 @@ func (x *PutMetadataRequest) String() string {
 func (*PutMetadataRequest) ProtoMessage() {}
 
 func (x *PutMetadataRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_v1_metadata_proto_msgTypes[3]
+	mi := &file_metadata_v1_metadata_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -262,7 +491,7 @@ func (x *PutMetadataRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutMetadataRequest.ProtoReflect.Descriptor instead.
 func (*PutMetadataRequest) Descriptor() ([]byte, []int) {
-	return file_metadata_v1_metadata_proto_rawDescGZIP(), []int{3}
+	return file_metadata_v1_metadata_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *PutMetadataRequest) GetMetadata() *Metadata {
@@ -283,7 +512,7 @@ type PutMetadataResponse struct {
 
 func (x *PutMetadataResponse) Reset() {
 	*x = PutMetadataResponse{}
-	mi := &file_metadata_v1_metadata_proto_msgTypes[4]
+	mi := &file_metadata_v1_metadata_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -295,7 +524,7 @@ func (x *PutMetadataResponse) String() string {
 func (*PutMetadataResponse) ProtoMessage() {}
 
 func (x *PutMetadataResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_v1_metadata_proto_msgTypes[4]
+	mi := &file_metadata_v1_metadata_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -308,7 +537,7 @@ func (x *PutMetadataResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutMetadataResponse.ProtoReflect.Descriptor instead.
 func (*PutMetadataResponse) Descriptor() ([]byte, []int) {
-	return file_metadata_v1_metadata_proto_rawDescGZIP(), []int{4}
+	return file_metadata_v1_metadata_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PutMetadataResponse) GetMetadata() *Metadata {
@@ -322,7 +551,7 @@ var File_metadata_v1_metadata_proto protoreflect.FileDescriptor
 
 const file_metadata_v1_metadata_proto_rawDesc = "" +
 	"\n" +
-	"\x1ametadata/v1/metadata.proto\x12\vmetadata.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x84\x03\n" +
+	"\x1ametadata/v1/metadata.proto\x12\vmetadata.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\x03\n" +
 	"\bMetadata\x12;\n" +
 	"\x02id\x18\x01 \x01(\tB+\xbaH(r&2$^[A-Za-z0-9][-A-Za-z0-9_.:~]{0,127}$R\x02id\x12 \n" +
 	"\x05title\x18\x02 \x01(\tB\n" +
@@ -334,17 +563,34 @@ const file_metadata_v1_metadata_proto_rawDesc = "" +
 	"\vcreate_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\"\\\n" +
+	"updateTime\x12\x14\n" +
+	"\x05stale\x18\t \x01(\bR\x05stale\"\\\n" +
 	"\x12GetMetadataRequest\x12F\n" +
 	"\bmovie_id\x18\x01 \x01(\tB+\xbaH(r&2$^[A-Za-z0-9][-A-Za-z0-9_.:~]{0,127}$R\amovieId\"H\n" +
 	"\x13GetMetadataResponse\x121\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x15.metadata.v1.MetadataR\bmetadata\"O\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x15.metadata.v1.MetadataR\bmetadata\"l\n" +
+	"\x17BatchGetMetadataRequest\x12Q\n" +
+	"\tmovie_ids\x18\x01 \x03(\tB4\xbaH1\x92\x01.\b\x01\x10d\"(r&2$^[A-Za-z0-9][-A-Za-z0-9_.:~]{0,127}$R\bmovieIds\"n\n" +
+	"\x18BatchGetMetadataResponse\x121\n" +
+	"\bmetadata\x18\x01 \x03(\v2\x15.metadata.v1.MetadataR\bmetadata\x12\x1f\n" +
+	"\vmissing_ids\x18\x02 \x03(\tR\n" +
+	"missingIds\"\x8c\x01\n" +
+	"\x13ListMetadataRequest\x12&\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12$\n" +
+	"\bdirector\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\bdirector\"q\n" +
+	"\x14ListMetadataResponse\x121\n" +
+	"\bmetadata\x18\x01 \x03(\v2\x15.metadata.v1.MetadataR\bmetadata\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"O\n" +
 	"\x12PutMetadataRequest\x129\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x15.metadata.v1.MetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\"H\n" +
 	"\x13PutMetadataResponse\x121\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x15.metadata.v1.MetadataR\bmetadata2\xbf\x01\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x15.metadata.v1.MetadataR\bmetadata2\xff\x02\n" +
 	"\x0fMetadataService\x12U\n" +
-	"\vGetMetadata\x12\x1f.metadata.v1.GetMetadataRequest\x1a .metadata.v1.GetMetadataResponse\"\x03\x90\x02\x01\x12U\n" +
+	"\vGetMetadata\x12\x1f.metadata.v1.GetMetadataRequest\x1a .metadata.v1.GetMetadataResponse\"\x03\x90\x02\x01\x12d\n" +
+	"\x10BatchGetMetadata\x12$.metadata.v1.BatchGetMetadataRequest\x1a%.metadata.v1.BatchGetMetadataResponse\"\x03\x90\x02\x01\x12X\n" +
+	"\fListMetadata\x12 .metadata.v1.ListMetadataRequest\x1a!.metadata.v1.ListMetadataResponse\"\x03\x90\x02\x01\x12U\n" +
 	"\vPutMetadata\x12\x1f.metadata.v1.PutMetadataRequest\x1a .metadata.v1.PutMetadataResponse\"\x03\x90\x02\x02B>Z<movieexample.com/fleet/services/proto/metadata/v1;metadatav1b\x06proto3"
 
 var (
@@ -359,30 +605,40 @@ func file_metadata_v1_metadata_proto_rawDescGZIP() []byte {
 	return file_metadata_v1_metadata_proto_rawDescData
 }
 
-var file_metadata_v1_metadata_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_metadata_v1_metadata_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_metadata_v1_metadata_proto_goTypes = []any{
-	(*Metadata)(nil),              // 0: metadata.v1.Metadata
-	(*GetMetadataRequest)(nil),    // 1: metadata.v1.GetMetadataRequest
-	(*GetMetadataResponse)(nil),   // 2: metadata.v1.GetMetadataResponse
-	(*PutMetadataRequest)(nil),    // 3: metadata.v1.PutMetadataRequest
-	(*PutMetadataResponse)(nil),   // 4: metadata.v1.PutMetadataResponse
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*Metadata)(nil),                 // 0: metadata.v1.Metadata
+	(*GetMetadataRequest)(nil),       // 1: metadata.v1.GetMetadataRequest
+	(*GetMetadataResponse)(nil),      // 2: metadata.v1.GetMetadataResponse
+	(*BatchGetMetadataRequest)(nil),  // 3: metadata.v1.BatchGetMetadataRequest
+	(*BatchGetMetadataResponse)(nil), // 4: metadata.v1.BatchGetMetadataResponse
+	(*ListMetadataRequest)(nil),      // 5: metadata.v1.ListMetadataRequest
+	(*ListMetadataResponse)(nil),     // 6: metadata.v1.ListMetadataResponse
+	(*PutMetadataRequest)(nil),       // 7: metadata.v1.PutMetadataRequest
+	(*PutMetadataResponse)(nil),      // 8: metadata.v1.PutMetadataResponse
+	(*timestamppb.Timestamp)(nil),    // 9: google.protobuf.Timestamp
 }
 var file_metadata_v1_metadata_proto_depIdxs = []int32{
-	5, // 0: metadata.v1.Metadata.create_time:type_name -> google.protobuf.Timestamp
-	5, // 1: metadata.v1.Metadata.update_time:type_name -> google.protobuf.Timestamp
-	0, // 2: metadata.v1.GetMetadataResponse.metadata:type_name -> metadata.v1.Metadata
-	0, // 3: metadata.v1.PutMetadataRequest.metadata:type_name -> metadata.v1.Metadata
-	0, // 4: metadata.v1.PutMetadataResponse.metadata:type_name -> metadata.v1.Metadata
-	1, // 5: metadata.v1.MetadataService.GetMetadata:input_type -> metadata.v1.GetMetadataRequest
-	3, // 6: metadata.v1.MetadataService.PutMetadata:input_type -> metadata.v1.PutMetadataRequest
-	2, // 7: metadata.v1.MetadataService.GetMetadata:output_type -> metadata.v1.GetMetadataResponse
-	4, // 8: metadata.v1.MetadataService.PutMetadata:output_type -> metadata.v1.PutMetadataResponse
-	7, // [7:9] is the sub-list for method output_type
-	5, // [5:7] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	9,  // 0: metadata.v1.Metadata.create_time:type_name -> google.protobuf.Timestamp
+	9,  // 1: metadata.v1.Metadata.update_time:type_name -> google.protobuf.Timestamp
+	0,  // 2: metadata.v1.GetMetadataResponse.metadata:type_name -> metadata.v1.Metadata
+	0,  // 3: metadata.v1.BatchGetMetadataResponse.metadata:type_name -> metadata.v1.Metadata
+	0,  // 4: metadata.v1.ListMetadataResponse.metadata:type_name -> metadata.v1.Metadata
+	0,  // 5: metadata.v1.PutMetadataRequest.metadata:type_name -> metadata.v1.Metadata
+	0,  // 6: metadata.v1.PutMetadataResponse.metadata:type_name -> metadata.v1.Metadata
+	1,  // 7: metadata.v1.MetadataService.GetMetadata:input_type -> metadata.v1.GetMetadataRequest
+	3,  // 8: metadata.v1.MetadataService.BatchGetMetadata:input_type -> metadata.v1.BatchGetMetadataRequest
+	5,  // 9: metadata.v1.MetadataService.ListMetadata:input_type -> metadata.v1.ListMetadataRequest
+	7,  // 10: metadata.v1.MetadataService.PutMetadata:input_type -> metadata.v1.PutMetadataRequest
+	2,  // 11: metadata.v1.MetadataService.GetMetadata:output_type -> metadata.v1.GetMetadataResponse
+	4,  // 12: metadata.v1.MetadataService.BatchGetMetadata:output_type -> metadata.v1.BatchGetMetadataResponse
+	6,  // 13: metadata.v1.MetadataService.ListMetadata:output_type -> metadata.v1.ListMetadataResponse
+	8,  // 14: metadata.v1.MetadataService.PutMetadata:output_type -> metadata.v1.PutMetadataResponse
+	11, // [11:15] is the sub-list for method output_type
+	7,  // [7:11] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_metadata_v1_metadata_proto_init() }
@@ -396,7 +652,7 @@ func file_metadata_v1_metadata_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_metadata_v1_metadata_proto_rawDesc), len(file_metadata_v1_metadata_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

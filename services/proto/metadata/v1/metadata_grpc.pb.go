@@ -21,8 +21,10 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	MetadataService_GetMetadata_FullMethodName = "/metadata.v1.MetadataService/GetMetadata"
-	MetadataService_PutMetadata_FullMethodName = "/metadata.v1.MetadataService/PutMetadata"
+	MetadataService_GetMetadata_FullMethodName      = "/metadata.v1.MetadataService/GetMetadata"
+	MetadataService_BatchGetMetadata_FullMethodName = "/metadata.v1.MetadataService/BatchGetMetadata"
+	MetadataService_ListMetadata_FullMethodName     = "/metadata.v1.MetadataService/ListMetadata"
+	MetadataService_PutMetadata_FullMethodName      = "/metadata.v1.MetadataService/PutMetadata"
 )
 
 // MetadataServiceClient is the client API for MetadataService service.
@@ -33,6 +35,11 @@ const (
 type MetadataServiceClient interface {
 	// GetMetadata returns one movie's record. NOT_FOUND: there is none under this id.
 	GetMetadata(ctx context.Context, in *GetMetadataRequest, opts ...grpc.CallOption) (*GetMetadataResponse, error)
+	// BatchGetMetadata returns many records at once. An id without a record is no failure: it is listed apart.
+	BatchGetMetadata(ctx context.Context, in *BatchGetMetadataRequest, opts ...grpc.CallOption) (*BatchGetMetadataResponse, error)
+	// ListMetadata returns all records in the order of their ids, page by page. Records that are put or were put between
+	// two pages do not shift the others: each record that stays is listed exactly once.
+	ListMetadata(ctx context.Context, in *ListMetadataRequest, opts ...grpc.CallOption) (*ListMetadataResponse, error)
 	// PutMetadata creates the record, or replaces all of it. INVALID_ARGUMENT names each field at fault.
 	PutMetadata(ctx context.Context, in *PutMetadataRequest, opts ...grpc.CallOption) (*PutMetadataResponse, error)
 }
@@ -49,6 +56,26 @@ func (c *metadataServiceClient) GetMetadata(ctx context.Context, in *GetMetadata
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetMetadataResponse)
 	err := c.cc.Invoke(ctx, MetadataService_GetMetadata_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *metadataServiceClient) BatchGetMetadata(ctx context.Context, in *BatchGetMetadataRequest, opts ...grpc.CallOption) (*BatchGetMetadataResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BatchGetMetadataResponse)
+	err := c.cc.Invoke(ctx, MetadataService_BatchGetMetadata_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *metadataServiceClient) ListMetadata(ctx context.Context, in *ListMetadataRequest, opts ...grpc.CallOption) (*ListMetadataResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListMetadataResponse)
+	err := c.cc.Invoke(ctx, MetadataService_ListMetadata_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +100,11 @@ func (c *metadataServiceClient) PutMetadata(ctx context.Context, in *PutMetadata
 type MetadataServiceServer interface {
 	// GetMetadata returns one movie's record. NOT_FOUND: there is none under this id.
 	GetMetadata(context.Context, *GetMetadataRequest) (*GetMetadataResponse, error)
+	// BatchGetMetadata returns many records at once. An id without a record is no failure: it is listed apart.
+	BatchGetMetadata(context.Context, *BatchGetMetadataRequest) (*BatchGetMetadataResponse, error)
+	// ListMetadata returns all records in the order of their ids, page by page. Records that are put or were put between
+	// two pages do not shift the others: each record that stays is listed exactly once.
+	ListMetadata(context.Context, *ListMetadataRequest) (*ListMetadataResponse, error)
 	// PutMetadata creates the record, or replaces all of it. INVALID_ARGUMENT names each field at fault.
 	PutMetadata(context.Context, *PutMetadataRequest) (*PutMetadataResponse, error)
 	mustEmbedUnimplementedMetadataServiceServer()
@@ -87,6 +119,12 @@ type UnimplementedMetadataServiceServer struct{}
 
 func (UnimplementedMetadataServiceServer) GetMetadata(context.Context, *GetMetadataRequest) (*GetMetadataResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetMetadata not implemented")
+}
+func (UnimplementedMetadataServiceServer) BatchGetMetadata(context.Context, *BatchGetMetadataRequest) (*BatchGetMetadataResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BatchGetMetadata not implemented")
+}
+func (UnimplementedMetadataServiceServer) ListMetadata(context.Context, *ListMetadataRequest) (*ListMetadataResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListMetadata not implemented")
 }
 func (UnimplementedMetadataServiceServer) PutMetadata(context.Context, *PutMetadataRequest) (*PutMetadataResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method PutMetadata not implemented")
@@ -130,6 +168,42 @@ func _MetadataService_GetMetadata_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _MetadataService_BatchGetMetadata_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BatchGetMetadataRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MetadataServiceServer).BatchGetMetadata(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MetadataService_BatchGetMetadata_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MetadataServiceServer).BatchGetMetadata(ctx, req.(*BatchGetMetadataRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MetadataService_ListMetadata_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListMetadataRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MetadataServiceServer).ListMetadata(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MetadataService_ListMetadata_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MetadataServiceServer).ListMetadata(ctx, req.(*ListMetadataRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _MetadataService_PutMetadata_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PutMetadataRequest)
 	if err := dec(in); err != nil {
@@ -158,6 +232,14 @@ var MetadataService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetMetadata",
 			Handler:    _MetadataService_GetMetadata_Handler,
+		},
+		{
+			MethodName: "BatchGetMetadata",
+			Handler:    _MetadataService_BatchGetMetadata_Handler,
+		},
+		{
+			MethodName: "ListMetadata",
+			Handler:    _MetadataService_ListMetadata_Handler,
 		},
 		{
 			MethodName: "PutMetadata",

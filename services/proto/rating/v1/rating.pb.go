@@ -243,7 +243,9 @@ type GetAggregatedRatingResponse struct {
 	// The arithmetic mean, 1 to 5.
 	RatingValue float64 `protobuf:"fixed64,1,opt,name=rating_value,json=ratingValue,proto3" json:"rating_value,omitempty"`
 	// The number of ratings, at least 1.
-	Count         int64 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	Count int64 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	// True: ratings cannot be read now, and this is the last known aggregate.
+	Stale         bool `protobuf:"varint,3,opt,name=stale,proto3" json:"stale,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -292,6 +294,196 @@ func (x *GetAggregatedRatingResponse) GetCount() int64 {
 	return 0
 }
 
+func (x *GetAggregatedRatingResponse) GetStale() bool {
+	if x != nil {
+		return x.Stale
+	}
+	return false
+}
+
+// BatchGetAggregatedRatingRequest asks for the means of many records of one type.
+type BatchGetAggregatedRatingRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One of the record types that the service is configured for. Must not be empty.
+	RecordType string `protobuf:"bytes,1,opt,name=record_type,json=recordType,proto3" json:"record_type,omitempty"`
+	// The records' ids, 1 to 100. An id that is given twice is answered once.
+	RecordIds     []string `protobuf:"bytes,2,rep,name=record_ids,json=recordIds,proto3" json:"record_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchGetAggregatedRatingRequest) Reset() {
+	*x = BatchGetAggregatedRatingRequest{}
+	mi := &file_rating_v1_rating_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchGetAggregatedRatingRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchGetAggregatedRatingRequest) ProtoMessage() {}
+
+func (x *BatchGetAggregatedRatingRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rating_v1_rating_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchGetAggregatedRatingRequest.ProtoReflect.Descriptor instead.
+func (*BatchGetAggregatedRatingRequest) Descriptor() ([]byte, []int) {
+	return file_rating_v1_rating_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *BatchGetAggregatedRatingRequest) GetRecordType() string {
+	if x != nil {
+		return x.RecordType
+	}
+	return ""
+}
+
+func (x *BatchGetAggregatedRatingRequest) GetRecordIds() []string {
+	if x != nil {
+		return x.RecordIds
+	}
+	return nil
+}
+
+// AggregatedRating is the mean and the number of one record's ratings.
+type AggregatedRating struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The record's id. Never empty.
+	RecordId string `protobuf:"bytes,1,opt,name=record_id,json=recordId,proto3" json:"record_id,omitempty"`
+	// The arithmetic mean, 1 to 5.
+	RatingValue float64 `protobuf:"fixed64,2,opt,name=rating_value,json=ratingValue,proto3" json:"rating_value,omitempty"`
+	// The number of ratings, at least 1.
+	Count int64 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	// True: ratings cannot be read now, and this is the last known aggregate.
+	Stale         bool `protobuf:"varint,4,opt,name=stale,proto3" json:"stale,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AggregatedRating) Reset() {
+	*x = AggregatedRating{}
+	mi := &file_rating_v1_rating_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AggregatedRating) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AggregatedRating) ProtoMessage() {}
+
+func (x *AggregatedRating) ProtoReflect() protoreflect.Message {
+	mi := &file_rating_v1_rating_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AggregatedRating.ProtoReflect.Descriptor instead.
+func (*AggregatedRating) Descriptor() ([]byte, []int) {
+	return file_rating_v1_rating_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *AggregatedRating) GetRecordId() string {
+	if x != nil {
+		return x.RecordId
+	}
+	return ""
+}
+
+func (x *AggregatedRating) GetRatingValue() float64 {
+	if x != nil {
+		return x.RatingValue
+	}
+	return 0
+}
+
+func (x *AggregatedRating) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *AggregatedRating) GetStale() bool {
+	if x != nil {
+		return x.Stale
+	}
+	return false
+}
+
+// BatchGetAggregatedRatingResponse is the answer to BatchGetAggregatedRating.
+type BatchGetAggregatedRatingResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The records that somebody has rated, in the order of the request. May be empty.
+	Ratings []*AggregatedRating `protobuf:"bytes,1,rep,name=ratings,proto3" json:"ratings,omitempty"`
+	// The ids that nobody has rated, in the order of the request. May be empty.
+	MissingIds    []string `protobuf:"bytes,2,rep,name=missing_ids,json=missingIds,proto3" json:"missing_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchGetAggregatedRatingResponse) Reset() {
+	*x = BatchGetAggregatedRatingResponse{}
+	mi := &file_rating_v1_rating_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchGetAggregatedRatingResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchGetAggregatedRatingResponse) ProtoMessage() {}
+
+func (x *BatchGetAggregatedRatingResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_rating_v1_rating_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchGetAggregatedRatingResponse.ProtoReflect.Descriptor instead.
+func (*BatchGetAggregatedRatingResponse) Descriptor() ([]byte, []int) {
+	return file_rating_v1_rating_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *BatchGetAggregatedRatingResponse) GetRatings() []*AggregatedRating {
+	if x != nil {
+		return x.Ratings
+	}
+	return nil
+}
+
+func (x *BatchGetAggregatedRatingResponse) GetMissingIds() []string {
+	if x != nil {
+		return x.MissingIds
+	}
+	return nil
+}
+
 // PutRatingRequest is one user's opinion of one record.
 type PutRatingRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -311,7 +503,7 @@ type PutRatingRequest struct {
 
 func (x *PutRatingRequest) Reset() {
 	*x = PutRatingRequest{}
-	mi := &file_rating_v1_rating_proto_msgTypes[3]
+	mi := &file_rating_v1_rating_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -323,7 +515,7 @@ func (x *PutRatingRequest) String() string {
 func (*PutRatingRequest) ProtoMessage() {}
 
 func (x *PutRatingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rating_v1_rating_proto_msgTypes[3]
+	mi := &file_rating_v1_rating_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -336,7 +528,7 @@ func (x *PutRatingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRatingRequest.ProtoReflect.Descriptor instead.
 func (*PutRatingRequest) Descriptor() ([]byte, []int) {
-	return file_rating_v1_rating_proto_rawDescGZIP(), []int{3}
+	return file_rating_v1_rating_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *PutRatingRequest) GetRecordType() string {
@@ -387,7 +579,7 @@ type PutRatingResponse struct {
 
 func (x *PutRatingResponse) Reset() {
 	*x = PutRatingResponse{}
-	mi := &file_rating_v1_rating_proto_msgTypes[4]
+	mi := &file_rating_v1_rating_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -399,7 +591,7 @@ func (x *PutRatingResponse) String() string {
 func (*PutRatingResponse) ProtoMessage() {}
 
 func (x *PutRatingResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rating_v1_rating_proto_msgTypes[4]
+	mi := &file_rating_v1_rating_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -412,7 +604,7 @@ func (x *PutRatingResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutRatingResponse.ProtoReflect.Descriptor instead.
 func (*PutRatingResponse) Descriptor() ([]byte, []int) {
-	return file_rating_v1_rating_proto_rawDescGZIP(), []int{4}
+	return file_rating_v1_rating_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *PutRatingResponse) GetOutcome() WriteOutcome {
@@ -446,7 +638,7 @@ type DeleteRatingRequest struct {
 
 func (x *DeleteRatingRequest) Reset() {
 	*x = DeleteRatingRequest{}
-	mi := &file_rating_v1_rating_proto_msgTypes[5]
+	mi := &file_rating_v1_rating_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -458,7 +650,7 @@ func (x *DeleteRatingRequest) String() string {
 func (*DeleteRatingRequest) ProtoMessage() {}
 
 func (x *DeleteRatingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rating_v1_rating_proto_msgTypes[5]
+	mi := &file_rating_v1_rating_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -471,7 +663,7 @@ func (x *DeleteRatingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRatingRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRatingRequest) Descriptor() ([]byte, []int) {
-	return file_rating_v1_rating_proto_rawDescGZIP(), []int{5}
+	return file_rating_v1_rating_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DeleteRatingRequest) GetRecordType() string {
@@ -513,7 +705,7 @@ type DeleteRatingResponse struct {
 
 func (x *DeleteRatingResponse) Reset() {
 	*x = DeleteRatingResponse{}
-	mi := &file_rating_v1_rating_proto_msgTypes[6]
+	mi := &file_rating_v1_rating_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -525,7 +717,7 @@ func (x *DeleteRatingResponse) String() string {
 func (*DeleteRatingResponse) ProtoMessage() {}
 
 func (x *DeleteRatingResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rating_v1_rating_proto_msgTypes[6]
+	mi := &file_rating_v1_rating_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -538,7 +730,7 @@ func (x *DeleteRatingResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRatingResponse.ProtoReflect.Descriptor instead.
 func (*DeleteRatingResponse) Descriptor() ([]byte, []int) {
-	return file_rating_v1_rating_proto_rawDescGZIP(), []int{6}
+	return file_rating_v1_rating_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DeleteRatingResponse) GetOutcome() WriteOutcome {
@@ -568,10 +760,25 @@ const file_rating_v1_rating_proto_rawDesc = "" +
 	"\x1aGetAggregatedRatingRequest\x12*\n" +
 	"\vrecord_type\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\n" +
 	"recordType\x12H\n" +
-	"\trecord_id\x18\x02 \x01(\tB+\xbaH(r&2$^[A-Za-z0-9][-A-Za-z0-9_.:~]{0,127}$R\brecordId\"V\n" +
+	"\trecord_id\x18\x02 \x01(\tB+\xbaH(r&2$^[A-Za-z0-9][-A-Za-z0-9_.:~]{0,127}$R\brecordId\"l\n" +
 	"\x1bGetAggregatedRatingResponse\x12!\n" +
 	"\frating_value\x18\x01 \x01(\x01R\vratingValue\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\x03R\x05count\"\xae\x02\n" +
+	"\x05count\x18\x02 \x01(\x03R\x05count\x12\x14\n" +
+	"\x05stale\x18\x03 \x01(\bR\x05stale\"\xa2\x01\n" +
+	"\x1fBatchGetAggregatedRatingRequest\x12*\n" +
+	"\vrecord_type\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\n" +
+	"recordType\x12S\n" +
+	"\n" +
+	"record_ids\x18\x02 \x03(\tB4\xbaH1\x92\x01.\b\x01\x10d\"(r&2$^[A-Za-z0-9][-A-Za-z0-9_.:~]{0,127}$R\trecordIds\"~\n" +
+	"\x10AggregatedRating\x12\x1b\n" +
+	"\trecord_id\x18\x01 \x01(\tR\brecordId\x12!\n" +
+	"\frating_value\x18\x02 \x01(\x01R\vratingValue\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\x03R\x05count\x12\x14\n" +
+	"\x05stale\x18\x04 \x01(\bR\x05stale\"z\n" +
+	" BatchGetAggregatedRatingResponse\x125\n" +
+	"\aratings\x18\x01 \x03(\v2\x1b.rating.v1.AggregatedRatingR\aratings\x12\x1f\n" +
+	"\vmissing_ids\x18\x02 \x03(\tR\n" +
+	"missingIds\"\xae\x02\n" +
 	"\x10PutRatingRequest\x12*\n" +
 	"\vrecord_type\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\n" +
 	"recordType\x12H\n" +
@@ -596,9 +803,10 @@ const file_rating_v1_rating_proto_rawDesc = "" +
 	"\x19WRITE_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15WRITE_OUTCOME_APPLIED\x10\x01\x12\x17\n" +
 	"\x13WRITE_OUTCOME_STALE\x10\x02\x12\x1b\n" +
-	"\x17WRITE_OUTCOME_DUPLICATE\x10\x032\x9d\x02\n" +
+	"\x17WRITE_OUTCOME_DUPLICATE\x10\x032\x97\x03\n" +
 	"\rRatingService\x12i\n" +
-	"\x13GetAggregatedRating\x12%.rating.v1.GetAggregatedRatingRequest\x1a&.rating.v1.GetAggregatedRatingResponse\"\x03\x90\x02\x01\x12K\n" +
+	"\x13GetAggregatedRating\x12%.rating.v1.GetAggregatedRatingRequest\x1a&.rating.v1.GetAggregatedRatingResponse\"\x03\x90\x02\x01\x12x\n" +
+	"\x18BatchGetAggregatedRating\x12*.rating.v1.BatchGetAggregatedRatingRequest\x1a+.rating.v1.BatchGetAggregatedRatingResponse\"\x03\x90\x02\x01\x12K\n" +
 	"\tPutRating\x12\x1b.rating.v1.PutRatingRequest\x1a\x1c.rating.v1.PutRatingResponse\"\x03\x90\x02\x02\x12T\n" +
 	"\fDeleteRating\x12\x1e.rating.v1.DeleteRatingRequest\x1a\x1f.rating.v1.DeleteRatingResponse\"\x03\x90\x02\x02B:Z8movieexample.com/fleet/services/proto/rating/v1;ratingv1b\x06proto3"
 
@@ -615,38 +823,44 @@ func file_rating_v1_rating_proto_rawDescGZIP() []byte {
 }
 
 var file_rating_v1_rating_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rating_v1_rating_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_rating_v1_rating_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_rating_v1_rating_proto_goTypes = []any{
-	(WriteOutcome)(0),                   // 0: rating.v1.WriteOutcome
-	(*Rating)(nil),                      // 1: rating.v1.Rating
-	(*GetAggregatedRatingRequest)(nil),  // 2: rating.v1.GetAggregatedRatingRequest
-	(*GetAggregatedRatingResponse)(nil), // 3: rating.v1.GetAggregatedRatingResponse
-	(*PutRatingRequest)(nil),            // 4: rating.v1.PutRatingRequest
-	(*PutRatingResponse)(nil),           // 5: rating.v1.PutRatingResponse
-	(*DeleteRatingRequest)(nil),         // 6: rating.v1.DeleteRatingRequest
-	(*DeleteRatingResponse)(nil),        // 7: rating.v1.DeleteRatingResponse
-	(*timestamppb.Timestamp)(nil),       // 8: google.protobuf.Timestamp
+	(WriteOutcome)(0),                        // 0: rating.v1.WriteOutcome
+	(*Rating)(nil),                           // 1: rating.v1.Rating
+	(*GetAggregatedRatingRequest)(nil),       // 2: rating.v1.GetAggregatedRatingRequest
+	(*GetAggregatedRatingResponse)(nil),      // 3: rating.v1.GetAggregatedRatingResponse
+	(*BatchGetAggregatedRatingRequest)(nil),  // 4: rating.v1.BatchGetAggregatedRatingRequest
+	(*AggregatedRating)(nil),                 // 5: rating.v1.AggregatedRating
+	(*BatchGetAggregatedRatingResponse)(nil), // 6: rating.v1.BatchGetAggregatedRatingResponse
+	(*PutRatingRequest)(nil),                 // 7: rating.v1.PutRatingRequest
+	(*PutRatingResponse)(nil),                // 8: rating.v1.PutRatingResponse
+	(*DeleteRatingRequest)(nil),              // 9: rating.v1.DeleteRatingRequest
+	(*DeleteRatingResponse)(nil),             // 10: rating.v1.DeleteRatingResponse
+	(*timestamppb.Timestamp)(nil),            // 11: google.protobuf.Timestamp
 }
 var file_rating_v1_rating_proto_depIdxs = []int32{
-	8,  // 0: rating.v1.Rating.occurred_at:type_name -> google.protobuf.Timestamp
-	8,  // 1: rating.v1.Rating.create_time:type_name -> google.protobuf.Timestamp
-	8,  // 2: rating.v1.Rating.update_time:type_name -> google.protobuf.Timestamp
-	8,  // 3: rating.v1.PutRatingRequest.occurred_at:type_name -> google.protobuf.Timestamp
-	0,  // 4: rating.v1.PutRatingResponse.outcome:type_name -> rating.v1.WriteOutcome
-	1,  // 5: rating.v1.PutRatingResponse.rating:type_name -> rating.v1.Rating
-	8,  // 6: rating.v1.DeleteRatingRequest.occurred_at:type_name -> google.protobuf.Timestamp
-	0,  // 7: rating.v1.DeleteRatingResponse.outcome:type_name -> rating.v1.WriteOutcome
-	2,  // 8: rating.v1.RatingService.GetAggregatedRating:input_type -> rating.v1.GetAggregatedRatingRequest
-	4,  // 9: rating.v1.RatingService.PutRating:input_type -> rating.v1.PutRatingRequest
-	6,  // 10: rating.v1.RatingService.DeleteRating:input_type -> rating.v1.DeleteRatingRequest
-	3,  // 11: rating.v1.RatingService.GetAggregatedRating:output_type -> rating.v1.GetAggregatedRatingResponse
-	5,  // 12: rating.v1.RatingService.PutRating:output_type -> rating.v1.PutRatingResponse
-	7,  // 13: rating.v1.RatingService.DeleteRating:output_type -> rating.v1.DeleteRatingResponse
-	11, // [11:14] is the sub-list for method output_type
-	8,  // [8:11] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	11, // 0: rating.v1.Rating.occurred_at:type_name -> google.protobuf.Timestamp
+	11, // 1: rating.v1.Rating.create_time:type_name -> google.protobuf.Timestamp
+	11, // 2: rating.v1.Rating.update_time:type_name -> google.protobuf.Timestamp
+	5,  // 3: rating.v1.BatchGetAggregatedRatingResponse.ratings:type_name -> rating.v1.AggregatedRating
+	11, // 4: rating.v1.PutRatingRequest.occurred_at:type_name -> google.protobuf.Timestamp
+	0,  // 5: rating.v1.PutRatingResponse.outcome:type_name -> rating.v1.WriteOutcome
+	1,  // 6: rating.v1.PutRatingResponse.rating:type_name -> rating.v1.Rating
+	11, // 7: rating.v1.DeleteRatingRequest.occurred_at:type_name -> google.protobuf.Timestamp
+	0,  // 8: rating.v1.DeleteRatingResponse.outcome:type_name -> rating.v1.WriteOutcome
+	2,  // 9: rating.v1.RatingService.GetAggregatedRating:input_type -> rating.v1.GetAggregatedRatingRequest
+	4,  // 10: rating.v1.RatingService.BatchGetAggregatedRating:input_type -> rating.v1.BatchGetAggregatedRatingRequest
+	7,  // 11: rating.v1.RatingService.PutRating:input_type -> rating.v1.PutRatingRequest
+	9,  // 12: rating.v1.RatingService.DeleteRating:input_type -> rating.v1.DeleteRatingRequest
+	3,  // 13: rating.v1.RatingService.GetAggregatedRating:output_type -> rating.v1.GetAggregatedRatingResponse
+	6,  // 14: rating.v1.RatingService.BatchGetAggregatedRating:output_type -> rating.v1.BatchGetAggregatedRatingResponse
+	8,  // 15: rating.v1.RatingService.PutRating:output_type -> rating.v1.PutRatingResponse
+	10, // 16: rating.v1.RatingService.DeleteRating:output_type -> rating.v1.DeleteRatingResponse
+	13, // [13:17] is the sub-list for method output_type
+	9,  // [9:13] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_rating_v1_rating_proto_init() }
@@ -660,7 +874,7 @@ func file_rating_v1_rating_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rating_v1_rating_proto_rawDesc), len(file_rating_v1_rating_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   7,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

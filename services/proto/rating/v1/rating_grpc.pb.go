@@ -21,9 +21,10 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RatingService_GetAggregatedRating_FullMethodName = "/rating.v1.RatingService/GetAggregatedRating"
-	RatingService_PutRating_FullMethodName           = "/rating.v1.RatingService/PutRating"
-	RatingService_DeleteRating_FullMethodName        = "/rating.v1.RatingService/DeleteRating"
+	RatingService_GetAggregatedRating_FullMethodName      = "/rating.v1.RatingService/GetAggregatedRating"
+	RatingService_BatchGetAggregatedRating_FullMethodName = "/rating.v1.RatingService/BatchGetAggregatedRating"
+	RatingService_PutRating_FullMethodName                = "/rating.v1.RatingService/PutRating"
+	RatingService_DeleteRating_FullMethodName             = "/rating.v1.RatingService/DeleteRating"
 )
 
 // RatingServiceClient is the client API for RatingService service.
@@ -38,6 +39,9 @@ const (
 type RatingServiceClient interface {
 	// GetAggregatedRating returns the mean and the number of a record's ratings. NOT_FOUND: nobody has rated it.
 	GetAggregatedRating(ctx context.Context, in *GetAggregatedRatingRequest, opts ...grpc.CallOption) (*GetAggregatedRatingResponse, error)
+	// BatchGetAggregatedRating returns the means of many records at once. A record that nobody has rated is no failure: its
+	// id is listed apart.
+	BatchGetAggregatedRating(ctx context.Context, in *BatchGetAggregatedRatingRequest, opts ...grpc.CallOption) (*BatchGetAggregatedRatingResponse, error)
 	// PutRating sets a user's rating of a record. INVALID_ARGUMENT names each field at fault.
 	PutRating(ctx context.Context, in *PutRatingRequest, opts ...grpc.CallOption) (*PutRatingResponse, error)
 	// DeleteRating takes a user's rating of a record back. It is no error when there is none.
@@ -56,6 +60,16 @@ func (c *ratingServiceClient) GetAggregatedRating(ctx context.Context, in *GetAg
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetAggregatedRatingResponse)
 	err := c.cc.Invoke(ctx, RatingService_GetAggregatedRating_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *ratingServiceClient) BatchGetAggregatedRating(ctx context.Context, in *BatchGetAggregatedRatingRequest, opts ...grpc.CallOption) (*BatchGetAggregatedRatingResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BatchGetAggregatedRatingResponse)
+	err := c.cc.Invoke(ctx, RatingService_BatchGetAggregatedRating_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +108,9 @@ func (c *ratingServiceClient) DeleteRating(ctx context.Context, in *DeleteRating
 type RatingServiceServer interface {
 	// GetAggregatedRating returns the mean and the number of a record's ratings. NOT_FOUND: nobody has rated it.
 	GetAggregatedRating(context.Context, *GetAggregatedRatingRequest) (*GetAggregatedRatingResponse, error)
+	// BatchGetAggregatedRating returns the means of many records at once. A record that nobody has rated is no failure: its
+	// id is listed apart.
+	BatchGetAggregatedRating(context.Context, *BatchGetAggregatedRatingRequest) (*BatchGetAggregatedRatingResponse, error)
 	// PutRating sets a user's rating of a record. INVALID_ARGUMENT names each field at fault.
 	PutRating(context.Context, *PutRatingRequest) (*PutRatingResponse, error)
 	// DeleteRating takes a user's rating of a record back. It is no error when there is none.
@@ -110,6 +127,9 @@ type UnimplementedRatingServiceServer struct{}
 
 func (UnimplementedRatingServiceServer) GetAggregatedRating(context.Context, *GetAggregatedRatingRequest) (*GetAggregatedRatingResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetAggregatedRating not implemented")
+}
+func (UnimplementedRatingServiceServer) BatchGetAggregatedRating(context.Context, *BatchGetAggregatedRatingRequest) (*BatchGetAggregatedRatingResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BatchGetAggregatedRating not implemented")
 }
 func (UnimplementedRatingServiceServer) PutRating(context.Context, *PutRatingRequest) (*PutRatingResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method PutRating not implemented")
@@ -152,6 +172,24 @@ func _RatingService_GetAggregatedRating_Handler(srv interface{}, ctx context.Con
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(RatingServiceServer).GetAggregatedRating(ctx, req.(*GetAggregatedRatingRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RatingService_BatchGetAggregatedRating_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BatchGetAggregatedRatingRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RatingServiceServer).BatchGetAggregatedRating(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RatingService_BatchGetAggregatedRating_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RatingServiceServer).BatchGetAggregatedRating(ctx, req.(*BatchGetAggregatedRatingRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -202,6 +240,10 @@ var RatingService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetAggregatedRating",
 			Handler:    _RatingService_GetAggregatedRating_Handler,
+		},
+		{
+			MethodName: "BatchGetAggregatedRating",
+			Handler:    _RatingService_BatchGetAggregatedRating_Handler,
 		},
 		{
 			MethodName: "PutRating",

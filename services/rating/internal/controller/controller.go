@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"movieexample.com/fleet/services/internal/batch"
 	"movieexample.com/fleet/services/internal/problem"
 	"movieexample.com/fleet/services/internal/validate"
 	"movieexample.com/fleet/services/rating/internal/model"
@@ -19,6 +20,8 @@ type Repository interface {
 	Write(ctx context.Context, w model.Write, now time.Time) (model.Result, error)
 	// Aggregate is zero for a record that nobody rated.
 	Aggregate(ctx context.Context, record model.Record) (model.Aggregate, error)
+	// Aggregates are those of the records of a type that somebody has rated, by their ids.
+	Aggregates(ctx context.Context, recordType string, ids []string) (map[string]model.Aggregate, error)
 }
 
 // Controller is safe for concurrent use.
@@ -36,7 +39,7 @@ func New(repository Repository, recordTypes []string, now func() time.Time) *Con
 // Aggregate is the record's aggregate with a count of at least 1; nobody rated it: NotFound.
 func (c *Controller) Aggregate(ctx context.Context, record model.Record) (model.Aggregate, error) {
 	var fields validate.Fields
-	c.checkRecord(&fields, record)
+	fields.OneOf("record_type", record.Type, c.recordTypes)
 	if err := fields.Err(); err != nil {
 		return model.Aggregate{}, err
 	}
@@ -48,6 +51,36 @@ func (c *Controller) Aggregate(ctx context.Context, record model.Record) (model.
 		return model.Aggregate{}, problem.NewNotFound("nobody has rated %s %q", record.Type, record.ID)
 	}
 	return aggregate, nil
+}
+
+// RecordAggregate is an aggregate and whose it is.
+type RecordAggregate struct {
+	RecordID string
+	model.Aggregate
+}
+
+// Aggregates are those of the records of one type, and the ids that nobody has rated; both in the order of ids, each once.
+func (c *Controller) Aggregates(
+	ctx context.Context, recordType string, ids []string,
+) (found []RecordAggregate, missing []string, err error) {
+	var fields validate.Fields
+	fields.OneOf("record_type", recordType, c.recordTypes)
+	if err := fields.Err(); err != nil {
+		return nil, nil, err
+	}
+	ids = batch.Once(ids)
+	aggregates, err := c.repository.Aggregates(ctx, recordType, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, id := range ids {
+		if a := aggregates[id]; a.Count > 0 {
+			found = append(found, RecordAggregate{RecordID: id, Aggregate: a})
+			continue
+		}
+		missing = append(missing, id)
+	}
+	return found, missing, nil
 }
 
 // Put stores a user's rating. A zero time means now.
@@ -74,7 +107,7 @@ func (c *Controller) write(ctx context.Context, w model.Write) (model.Result, er
 
 func (c *Controller) check(w model.Write, now time.Time) error {
 	var fields validate.Fields
-	c.checkRecord(&fields, w.Key.Record)
+	fields.OneOf("record_type", w.Key.Record.Type, c.recordTypes)
 	if w.OccurredAt.After(now.Add(maxAhead)) {
 		fields.Fail("occurred_at", "is %s, more than %s ahead of the service's clock", w.OccurredAt.Format(time.RFC3339), maxAhead)
 	}
@@ -82,10 +115,6 @@ func (c *Controller) check(w model.Write, now time.Time) error {
 		fields.Fail("occurred_at", "is %s, want a time after 1970", w.OccurredAt.Format(time.RFC3339))
 	}
 	return fields.Err()
-}
-
-func (c *Controller) checkRecord(fields *validate.Fields, record model.Record) {
-	fields.OneOf("record_type", record.Type, c.recordTypes)
 }
 
 // microseconds is the precision that is stored: what is finer would differ between two runs of the same comparison.

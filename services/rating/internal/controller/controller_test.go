@@ -1,9 +1,12 @@
 package controller_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"movieexample.com/fleet/services/internal/problem"
 	"movieexample.com/fleet/services/rating/internal/controller"
@@ -94,5 +97,50 @@ func TestAggregate(t *testing.T) {
 	}
 	if _, err := c.Aggregate(t.Context(), model.Record{Type: "book", ID: "1"}); problem.KindOf(err) != problem.Invalid {
 		t.Errorf("Aggregate of a book = %v, want Invalid", err)
+	}
+}
+
+func TestAggregatesKeepTheOrderAndAnswerOnce(t *testing.T) {
+	c := newController()
+	for _, id := range []string{"1", "2"} {
+		k := key()
+		k.Record.ID = id
+		if _, err := c.Put(t.Context(), k, 4, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, missing, err := c.Aggregates(t.Context(), "movie", []string{"2", "x", "1", "2", "x"})
+	four := model.Aggregate{Sum: 4, Count: 1}
+	want := []controller.RecordAggregate{{RecordID: "2", Aggregate: four}, {RecordID: "1", Aggregate: four}}
+	if diff := cmp.Diff(want, found); err != nil || diff != "" {
+		t.Errorf("Aggregates = %v (-want +got):\n%s", err, diff)
+	}
+	if diff := cmp.Diff([]string{"x"}, missing); diff != "" {
+		t.Errorf("missing (-want +got):\n%s", diff)
+	}
+	if _, _, err := c.Aggregates(t.Context(), "book", []string{"1"}); problem.KindOf(err) != problem.Invalid {
+		t.Errorf("Aggregates of books = %v, want Invalid", err)
+	}
+}
+
+// broken is a repository whose database is away.
+type broken struct{ controller.Repository }
+
+var errAway = problem.NewUnavailable(nil, "the database cannot be reached")
+
+func (broken) Aggregate(context.Context, model.Record) (model.Aggregate, error) {
+	return model.Aggregate{}, errAway
+}
+
+func (broken) Aggregates(context.Context, string, []string) (map[string]model.Aggregate, error) {
+	return nil, errAway
+}
+
+func TestFailuresPass(t *testing.T) {
+	c := controller.New(broken{}, []string{"movie"}, time.Now)
+	_, one := c.Aggregate(t.Context(), key().Record)
+	_, _, many := c.Aggregates(t.Context(), "movie", []string{"1"})
+	if !errors.Is(one, errAway) || !errors.Is(many, errAway) {
+		t.Errorf("Aggregate, Aggregates = %v, %v, want the repository's error", one, many)
 	}
 }

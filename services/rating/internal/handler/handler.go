@@ -8,12 +8,14 @@ import (
 
 	"movieexample.com/fleet/services/internal/problem"
 	ratingv1 "movieexample.com/fleet/services/proto/rating/v1"
+	"movieexample.com/fleet/services/rating/internal/controller"
 	"movieexample.com/fleet/services/rating/internal/model"
 )
 
 // Controller is the rules behind the calls.
 type Controller interface {
 	Aggregate(ctx context.Context, record model.Record) (model.Aggregate, error)
+	Aggregates(ctx context.Context, recordType string, ids []string) (found []controller.RecordAggregate, missing []string, err error)
 	Put(ctx context.Context, key model.Key, value int, occurredAt time.Time) (model.Result, error)
 	Delete(ctx context.Context, key model.Key, occurredAt time.Time) (model.Result, error)
 }
@@ -37,7 +39,22 @@ func (h *Handler) GetAggregatedRating(
 	if err != nil {
 		return nil, problem.Status(ctx, err)
 	}
-	return &ratingv1.GetAggregatedRatingResponse{RatingValue: aggregate.Mean(), Count: aggregate.Count}, nil
+	return &ratingv1.GetAggregatedRatingResponse{RatingValue: aggregate.Mean(), Count: aggregate.Count, Stale: aggregate.Stale}, nil
+}
+
+// BatchGetAggregatedRating implements rating.v1.
+func (h *Handler) BatchGetAggregatedRating(
+	ctx context.Context, request *ratingv1.BatchGetAggregatedRatingRequest,
+) (*ratingv1.BatchGetAggregatedRatingResponse, error) {
+	found, missing, err := h.controller.Aggregates(ctx, request.GetRecordType(), request.GetRecordIds())
+	if err != nil {
+		return nil, problem.Status(ctx, err)
+	}
+	ratings := make([]*ratingv1.AggregatedRating, len(found))
+	for i, a := range found {
+		ratings[i] = &ratingv1.AggregatedRating{RecordId: a.RecordID, RatingValue: a.Mean(), Count: a.Count, Stale: a.Stale}
+	}
+	return &ratingv1.BatchGetAggregatedRatingResponse{Ratings: ratings, MissingIds: missing}, nil
 }
 
 // PutRating implements rating.v1.

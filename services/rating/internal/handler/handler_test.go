@@ -50,6 +50,23 @@ func TestOneRating(t *testing.T) {
 	}
 }
 
+func TestManyRecords(t *testing.T) {
+	h := newHandler()
+	for _, user := range []string{"1", "2"} {
+		put := &ratingv1.PutRatingRequest{RecordType: "movie", RecordId: "1", UserId: user, Value: 4}
+		if _, err := h.PutRating(t.Context(), put); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := h.BatchGetAggregatedRating(t.Context(), &ratingv1.BatchGetAggregatedRatingRequest{RecordType: "movie", RecordIds: []string{"none", "1"}})
+	want := &ratingv1.BatchGetAggregatedRatingResponse{
+		Ratings: []*ratingv1.AggregatedRating{{RecordId: "1", RatingValue: 4, Count: 2}}, MissingIds: []string{"none"},
+	}
+	if diff := cmp.Diff(want, got, protocmp.Transform()); err != nil || diff != "" {
+		t.Errorf("BatchGetAggregatedRating = %v (-want +got):\n%s", err, diff)
+	}
+}
+
 func TestFailures(t *testing.T) {
 	h := newHandler()
 	badTime := &timestamppb.Timestamp{Seconds: 1, Nanos: -1}
@@ -61,6 +78,10 @@ func TestFailures(t *testing.T) {
 			_, err := h.GetAggregatedRating(t.Context(), &ratingv1.GetAggregatedRatingRequest{RecordType: "movie", RecordId: "1"})
 			return err
 		}, codes.NotFound},
+		"batch of books": {func() error {
+			_, err := h.BatchGetAggregatedRating(t.Context(), &ratingv1.BatchGetAggregatedRatingRequest{RecordType: "book", RecordIds: []string{"1"}})
+			return err
+		}, codes.InvalidArgument},
 		"bad put": {func() error {
 			_, err := h.PutRating(t.Context(), &ratingv1.PutRatingRequest{})
 			return err

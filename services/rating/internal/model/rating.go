@@ -44,10 +44,22 @@ type Row struct {
 type Aggregate struct {
 	Sum   int64
 	Count int64
+	Stale bool // the last known one: it cannot be read now
 }
 
-// Mean is the arithmetic mean. Count must not be 0.
-func (a Aggregate) Mean() float64 { return float64(a.Sum) / float64(a.Count) }
+// Mean is the arithmetic mean, and 0 without ratings: never NaN, which JSON cannot carry.
+func (a Aggregate) Mean() float64 {
+	if a.Count == 0 {
+		return 0
+	}
+	return float64(a.Sum) / float64(a.Count)
+}
+
+// MarkStale is a as a last known aggregate.
+func (a Aggregate) MarkStale() Aggregate {
+	a.Stale = true
+	return a
+}
 
 // Plus adds a change.
 func (a Aggregate) Plus(change Aggregate) Aggregate {

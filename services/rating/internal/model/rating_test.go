@@ -106,3 +106,11 @@ func sumOf(w model.Write) model.Aggregate {
 	}
 	return model.Aggregate{Sum: int64(w.Value), Count: 1}
 }
+
+func TestMean(t *testing.T) {
+	for aggregate, want := range map[model.Aggregate]float64{{}: 0, {Sum: 5, Count: 1}: 5, {Sum: 7, Count: 2}: 3.5} {
+		if got := aggregate.Mean(); got != want {
+			t.Errorf("Mean(%v) = %v, want %v", aggregate, got, want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 
@@ -26,6 +27,33 @@ func (r *Repository) Get(_ context.Context, id string) (model.Metadata, error) {
 		return model.Metadata{}, model.NotFound(id)
 	}
 	return clone(row), nil
+}
+
+// GetMany are the records under those of the ids that have one.
+func (r *Repository) GetMany(_ context.Context, ids []string) (map[string]model.Metadata, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	found := make(map[string]model.Metadata, len(ids))
+	for _, id := range ids {
+		if row, ok := r.rows[id]; ok {
+			found[id] = clone(row)
+		}
+	}
+	return found, nil
+}
+
+// List sorts all ids each time: this repository holds what fits a laptop.
+func (r *Repository) List(_ context.Context, q model.Query) ([]model.Metadata, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var list []model.Metadata
+	for _, id := range slices.Sorted(maps.Keys(r.rows)) {
+		row := r.rows[id]
+		if len(list) < q.Limit && id > q.After && (q.Director == "" || row.Director == q.Director) {
+			list = append(list, clone(row))
+		}
+	}
+	return list, nil
 }
 
 // Put creates or replaces the record.

@@ -32,17 +32,70 @@ func (r *Repository) Get(ctx context.Context, id string) (model.Metadata, error)
 }
 
 func get(ctx context.Context, from querier, id string) (model.Metadata, error) {
-	m := model.Metadata{ID: id}
+	return scan(from.QueryRowContext(ctx, getSQL, id))
+}
+
+// row is one row of an answer.
+type row interface{ Scan(into ...any) error }
+
+func scan(from row) (model.Metadata, error) {
+	var m model.Metadata
 	var actors []byte
-	err := from.QueryRowContext(ctx, getSQL, id).
-		Scan(&m.Title, &m.Description, &m.Director, &m.Year, &actors, &m.CreateTime, &m.UpdateTime)
-	if err != nil {
+	if err := from.Scan(&m.ID, &m.Title, &m.Description, &m.Director, &m.Year, &actors, &m.CreateTime, &m.UpdateTime); err != nil {
 		return model.Metadata{}, fmt.Errorf("read metadata: %w", err)
 	}
 	if err := json.Unmarshal(actors, &m.Actors); err != nil {
-		return model.Metadata{}, fmt.Errorf("read the actors of %q: %w", id, err)
+		return model.Metadata{}, fmt.Errorf("read the actors of %q: %w", m.ID, err)
 	}
 	return m, nil
+}
+
+// GetMany are the records under those of the ids that have one.
+func (r *Repository) GetMany(ctx context.Context, ids []string) (map[string]model.Metadata, error) {
+	if len(ids) == 0 {
+		return map[string]model.Metadata{}, nil
+	}
+	list, err := r.list(ctx, storage.In(getManySQL, len(ids)), storage.Args(ids)...)
+	if err != nil {
+		return nil, storage.Problem(err)
+	}
+	found := make(map[string]model.Metadata, len(list))
+	for _, m := range list {
+		found[m.ID] = m
+	}
+	return found, nil
+}
+
+// List are the records that q asks for, in the order of their ids.
+func (r *Repository) List(ctx context.Context, q model.Query) ([]model.Metadata, error) {
+	var list []model.Metadata
+	var err error
+	if q.Director == "" {
+		list, err = r.list(ctx, listSQL, q.After, q.Limit)
+	} else {
+		list, err = r.list(ctx, listByDirectorSQL, q.Director, q.Director, q.After, q.Limit)
+	}
+	return list, storage.Problem(err)
+}
+
+func (r *Repository) list(ctx context.Context, statement string, args ...any) ([]model.Metadata, error) {
+	rows, err := r.db.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return nil, fmt.Errorf("list metadata: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var list []model.Metadata
+	for rows.Next() {
+		m, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, m)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list metadata: %w", err)
+	}
+	return list, nil
 }
 
 // Put creates or replaces the record and reads it back in the same transaction: the answer is what this call stored, with

@@ -3,7 +3,20 @@ package mysql
 // Every statement of this package. An integration test has the real server parse each of them.
 const (
 	getSQL = `
-		SELECT title, description, director, year, actors, create_time, update_time FROM metadata WHERE id = ?`
+		SELECT id, title, description, director, year, actors, create_time, update_time FROM metadata WHERE id = ?`
+
+	// getManySQL gets as many placeholders as there are ids, by storage.In.
+	getManySQL = `
+		SELECT id, title, description, director, year, actors, create_time, update_time FROM metadata WHERE id IN (?)`
+
+	listSQL = `
+		SELECT id, title, description, director, year, actors, create_time, update_time FROM metadata
+		WHERE id > ? ORDER BY id LIMIT ?`
+
+	// listByDirectorSQL finds the director in the index, which knows no case, and then compares byte by byte.
+	listByDirectorSQL = `
+		SELECT id, title, description, director, year, actors, create_time, update_time FROM metadata
+		WHERE director = ? AND director = BINARY ? AND id > ? ORDER BY id LIMIT ?`
 
 	// putSQL leaves create_time of a record that is there as it is.
 	putSQL = `

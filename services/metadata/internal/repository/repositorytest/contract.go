@@ -19,6 +19,8 @@ var start = time.Date(2024, 5, 6, 7, 8, 9, 123456000, time.UTC)
 // Repository is what the tests ask of an implementation.
 type Repository interface {
 	Get(ctx context.Context, id string) (model.Metadata, error)
+	GetMany(ctx context.Context, ids []string) (map[string]model.Metadata, error)
+	List(ctx context.Context, q model.Query) ([]model.Metadata, error)
 	Put(ctx context.Context, m model.Metadata) (model.Metadata, error)
 }
 
@@ -31,6 +33,8 @@ func Run(t *testing.T, makeNew func(t *testing.T) Repository) {
 		"ids are apart":             idsAreApart,
 		"callers keep their slices": callersKeepTheirSlices,
 		"many put at once":          manyPutAtOnce,
+		"many got at once":          manyGotAtOnce,
+		"lists are in order":        listsAreInOrder,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, makeNew(t)) })
 	}
@@ -121,4 +125,59 @@ func manyPutAtOnce(t *testing.T, r Repository) {
 	}
 	group.Wait()
 	wantStored(t, r, record("tt1"))
+}
+
+func manyGotAtOnce(t *testing.T, r Repository) {
+	want := map[string]model.Metadata{}
+	ids := []string{"none"}
+	for _, id := range []string{"a", "A", "tt1"} {
+		want[id] = put(t, r, record(id))
+		ids = append(ids, id, id)
+	}
+	for len(ids) < 100 {
+		ids = append(ids, "none"+strings.Repeat("x", len(ids)))
+	}
+	got, err := r.GetMany(t.Context(), ids)
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
+		t.Errorf("GetMany = %v (-want +got):\n%s", err, diff)
+	}
+	if got, err := r.GetMany(t.Context(), nil); err != nil || len(got) != 0 {
+		t.Errorf("GetMany of no ids = %v, %v, want none", got, err)
+	}
+}
+
+// By the bytes of the ids: capitals first. Directors differ by case, accents and spaces at the end.
+func listsAreInOrder(t *testing.T, r Repository) {
+	for id, director := range map[string]string{
+		"b": "Foo", "a": "Foo", "B": "foo", "a-1": "Föo", "a.1": "Foo", "C": "Foo ", "c": "",
+	} {
+		m := record(id)
+		m.Director = director
+		put(t, r, m)
+	}
+	for name, c := range map[string]struct {
+		query model.Query
+		want  []string
+	}{
+		"all":               {model.Query{Limit: 10}, []string{"B", "C", "a", "a-1", "a.1", "b", "c"}},
+		"some":              {model.Query{Limit: 2}, []string{"B", "C"}},
+		"after one":         {model.Query{After: "a", Limit: 2}, []string{"a-1", "a.1"}},
+		"after none":        {model.Query{After: "a-0", Limit: 2}, []string{"a-1", "a.1"}},
+		"after all":         {model.Query{After: "c", Limit: 2}, nil},
+		"director":          {model.Query{Director: "Foo", Limit: 10}, []string{"a", "a.1", "b"}},
+		"director, some":    {model.Query{Director: "Foo", After: "a", Limit: 1}, []string{"a.1"}},
+		"director, spaced":  {model.Query{Director: "Foo ", Limit: 10}, []string{"C"}},
+		"director, unknown": {model.Query{Director: "Bar", Limit: 10}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			list, err := r.List(t.Context(), c.query)
+			var got []string
+			for _, m := range list {
+				got = append(got, m.ID)
+			}
+			if diff := cmp.Diff(c.want, got); err != nil || diff != "" {
+				t.Errorf("List(%+v) = %v (-want +got):\n%s", c.query, err, diff)
+			}
+		})
+	}
 }

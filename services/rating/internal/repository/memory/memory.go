@@ -40,3 +40,16 @@ func (r *Repository) Aggregate(_ context.Context, record model.Record) (model.Ag
 	defer r.mu.RUnlock()
 	return r.aggregates[record], nil
 }
+
+// Aggregates are those of the records of a type that somebody has rated, by their ids.
+func (r *Repository) Aggregates(_ context.Context, recordType string, ids []string) (map[string]model.Aggregate, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	found := make(map[string]model.Aggregate, len(ids))
+	for _, id := range ids {
+		if a := r.aggregates[model.Record{Type: recordType, ID: id}]; a.Count > 0 {
+			found[id] = a
+		}
+	}
+	return found, nil
+}

@@ -88,3 +88,33 @@ func (r *Repository) Aggregate(ctx context.Context, record model.Record) (model.
 	}
 	return a, nil
 }
+
+// Aggregates are those of the records of a type that somebody has rated, by their ids.
+func (r *Repository) Aggregates(ctx context.Context, recordType string, ids []string) (map[string]model.Aggregate, error) {
+	if len(ids) == 0 {
+		return map[string]model.Aggregate{}, nil
+	}
+	found, err := r.aggregates(ctx, storage.In(readAggregatesSQL, len(ids)), append([]any{recordType}, storage.Args(ids)...))
+	if err != nil {
+		return nil, storage.Problem(fmt.Errorf("read aggregates: %w", err))
+	}
+	return found, nil
+}
+
+func (r *Repository) aggregates(ctx context.Context, statement string, args []any) (map[string]model.Aggregate, error) {
+	rows, err := r.db.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	found := map[string]model.Aggregate{}
+	for rows.Next() {
+		var id string
+		var a model.Aggregate
+		if err := rows.Scan(&id, &a.Sum, &a.Count); err != nil {
+			return nil, err
+		}
+		found[id] = a
+	}
+	return found, rows.Err()
+}

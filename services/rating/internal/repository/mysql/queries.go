@@ -21,4 +21,9 @@ const (
 
 	readAggregateSQL = `
 		SELECT rating_sum, rating_count FROM rating_aggregates WHERE record_type = ? AND record_id = ?`
+
+	// readAggregatesSQL gets as many placeholders as there are ids, by storage.In.
+	readAggregatesSQL = `
+		SELECT record_id, rating_sum, rating_count FROM rating_aggregates
+		WHERE record_type = ? AND record_id IN (?) AND rating_count > 0`
 )

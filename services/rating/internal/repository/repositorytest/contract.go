@@ -22,6 +22,7 @@ var (
 type Repository interface {
 	Write(ctx context.Context, w model.Write, now time.Time) (model.Result, error)
 	Aggregate(ctx context.Context, record model.Record) (model.Aggregate, error)
+	Aggregates(ctx context.Context, recordType string, ids []string) (map[string]model.Aggregate, error)
 }
 
 // Run tests what makes, a new and empty repository for each test.
@@ -30,6 +31,7 @@ func Run(t *testing.T, makeNew func(t *testing.T) Repository) {
 		"nothing is zero":             nothingIsZero,
 		"a life of one rating":        oneLife,
 		"keys are apart":              keysAreApart,
+		"many records at once":        manyRecordsAtOnce,
 		"many users at once":          manyUsersAtOnce,
 		"one user many times at once": oneUserAtOnce,
 		"any order ends the same":     anyOrder,
@@ -104,6 +106,30 @@ func keysAreApart(t *testing.T, r Repository) {
 	}
 	for i, record := range records {
 		wantAggregate(t, r, record, model.Aggregate{Sum: int64(2 * (i + 1)), Count: 2})
+	}
+}
+
+func manyRecordsAtOnce(t *testing.T, r Repository) {
+	want := map[string]model.Aggregate{}
+	ids := []string{"none"}
+	for i, id := range []string{"a", "A", "b"} {
+		record := model.Record{Type: "movie", ID: id}
+		write(t, r, model.Write{Key: model.Key{Record: record, UserID: "u"}, Value: i + 1, OccurredAt: start}, start)
+		want[id] = model.Aggregate{Sum: int64(i + 1), Count: 1}
+		ids = append(ids, id, id)
+	}
+	other := model.Record{Type: "song", ID: "none"}
+	write(t, r, model.Write{Key: model.Key{Record: other, UserID: "u"}, Value: 5, OccurredAt: start}, start)
+	back := model.Key{Record: model.Record{Type: "movie", ID: "gone"}, UserID: "u"}
+	write(t, r, model.Write{Key: back, Value: 5, OccurredAt: start}, start)
+	write(t, r, model.Write{Key: back, Deleted: true, OccurredAt: start}, start)
+
+	got, err := r.Aggregates(t.Context(), "movie", append(ids, "gone"))
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("Aggregates = %v (-want +got):\n%s", err, diff)
+	}
+	if got, err := r.Aggregates(t.Context(), "movie", nil); err != nil || len(got) != 0 {
+		t.Errorf("Aggregates of no ids = %v, %v, want none", got, err)
 	}
 }
 

@@ -1,0 +1,2 @@
+// Package batch puts the answers to many ids in order.
+package batch
