@@ -38,15 +38,20 @@ func hideInternals(log *slog.Logger) grpc.UnaryServerInterceptor {
 		if err == nil {
 			return resp, nil
 		}
-		shown := public(err)
-		switch status.Code(shown) {
-		case codes.Internal, codes.Unknown, codes.DataLoss:
-			log.ErrorContext(ctx, "A call failed", telemetry.KeyMethod, info.FullMethod, telemetry.KeyError, err)
-		case codes.Unavailable:
-			log.DebugContext(ctx, "A call failed", telemetry.KeyMethod, info.FullMethod, telemetry.KeyError, err)
-		}
-		return nil, shown
+		return nil, show(ctx, log, info.FullMethod, err)
 	}
+}
+
+// show is the error as the caller sees it, and logs what the caller does not see.
+func show(ctx context.Context, log *slog.Logger, method string, err error) error {
+	shown := public(err)
+	switch status.Code(shown) {
+	case codes.Internal, codes.Unknown, codes.DataLoss:
+		log.ErrorContext(ctx, "A call failed", telemetry.KeyMethod, method, telemetry.KeyError, err)
+	case codes.Unavailable:
+		log.DebugContext(ctx, "A call failed", telemetry.KeyMethod, method, telemetry.KeyError, err)
+	}
+	return shown
 }
 
 // public is the error as the caller sees it. A status that is wrapped was wrapped for logs.

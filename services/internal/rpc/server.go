@@ -85,7 +85,14 @@ func NewServer(o ServerOptions) *Server {
 		hideInternals(o.Log),
 		recoverPanic(panics),
 	}
-	streams := []grpc.StreamServerInterceptor{metrics.StreamServerInterceptor(), knowStreamCaller, admission.Stream}
+	streams := []grpc.StreamServerInterceptor{
+		metrics.StreamServerInterceptor(),
+		knowStreamCaller,
+		announceStreamRevision(o.Revision),
+		admission.Stream,
+		hideStreamInternals(o.Log),
+		recoverStreamPanic(panics),
+	}
 	if o.Limits != nil {
 		chain = append(chain, o.Limits.Unary, o.Limits.UnaryRate)
 		streams = append(streams, o.Limits.Stream, o.Limits.StreamRate)
