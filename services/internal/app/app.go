@@ -17,6 +17,7 @@ import (
 
 	"movieexample.com/fleet/services/internal/config"
 	"movieexample.com/fleet/services/internal/lifecycle"
+	"movieexample.com/fleet/services/internal/lock"
 	"movieexample.com/fleet/services/internal/rpc"
 	"movieexample.com/fleet/services/internal/telemetry"
 )
@@ -48,6 +49,8 @@ type Env[C config.Settings] struct {
 	Metrics prometheus.Registerer
 	// Dial returns the connection to another service; name stands for it in metrics.
 	Dial func(name string, u config.Upstream) (grpc.ClientConnInterface, error)
+	// Locks are shared by all instances of the service if it has a registry, else by this process alone.
+	Locks lock.Locker
 }
 
 // Service is what a program serves.

@@ -21,6 +21,8 @@ import (
 	"movieexample.com/fleet/services/internal/fault"
 	"movieexample.com/fleet/services/internal/identity"
 	"movieexample.com/fleet/services/internal/lifecycle"
+	"movieexample.com/fleet/services/internal/lock"
+	consullock "movieexample.com/fleet/services/internal/lock/consul"
 	"movieexample.com/fleet/services/internal/rpc"
 	"movieexample.com/fleet/services/internal/telemetry"
 )
@@ -90,7 +92,9 @@ func (s *server[C]) assemble(ctx context.Context) error {
 		return err
 	}
 	s.connect()
-	if s.service, err = s.program.Build(ctx, Env[C]{Config: s.config, Log: s.log, Metrics: s.metrics, Dial: s.dial}); err != nil {
+	if s.service, err = s.program.Build(ctx, Env[C]{
+		Config: s.config, Log: s.log, Metrics: s.metrics, Dial: s.dial, Locks: s.locks(),
+	}); err != nil {
 		return err
 	}
 	if s.faults.String() != "" {
@@ -162,6 +166,13 @@ func (s *server[C]) servers(ctx context.Context) error {
 
 func (s *server[C]) registeredName() string {
 	return cmp.Or(s.config.Base().Discovery.Name, s.program.Name)
+}
+
+func (s *server[C]) locks() lock.Locker {
+	if s.registry == nil {
+		return &lock.Memory{}
+	}
+	return consullock.New(s.registry.Use, s.registeredName(), s.instance().ID)
 }
 
 // instance is this process as the registry shows it. On a laptop there is no pod to name it.

@@ -1,0 +1,2 @@
+// Package consul gives locks by sessions in Consul, to processes anywhere.
+package consul
