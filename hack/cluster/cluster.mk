@@ -3,13 +3,13 @@
 CLUSTER := hack/cluster/cluster
 
 .PHONY: cluster-setup cluster-binaries cluster-up cluster-down cluster-status cluster-load cluster-secrets cluster-shell
-cluster-setup: ## Install the Debian packages that the local cluster needs (root).
-	@$(CLUSTER) setup
+cluster-setup: ## Install the Debian packages that the local cluster needs (root); WITH=kafka adds Java and Maven.
+	@$(CLUSTER) setup $(addprefix --with ,$(WITH))
 
 cluster-binaries: ## Build Kubernetes, containerd, Consul and the rest from source, once.
 	@$(CLUSTER) binaries
 
-cluster-up: ## Start a real one-node Kubernetes with MariaDB and Consul beside it (root); WITH="gateway metrics-server" adds.
+cluster-up: ## Start a real one-node Kubernetes with MariaDB and Consul beside it (root); WITH="gateway metrics-server kafka" adds.
 	@$(CLUSTER) up $(addprefix --with ,$(WITH))
 
 cluster-down: ## Remove the local cluster with all its data.

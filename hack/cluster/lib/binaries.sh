@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Every program of the cluster is built once from source, through the Go module proxy, and kept in
-# $FLEET_CACHE/bin/NAME-VERSION. A finished file is complete: it is built elsewhere and renamed.
+# $FLEET_CACHE/bin/NAME-VERSION. A finished file is complete: it is built elsewhere and renamed. Kafka alone
+# is not compiled: it is a directory of the jars that Maven copies.
 
 KUBERNETES_VERSION=1.36.3
 CONSUL_VERSION=1.14.4 # the newest with an MPL licence
@@ -11,6 +12,7 @@ COREDNS_VERSION=1.15.0
 METRICS_SERVER_VERSION=0.7.2
 TRAEFIK_VERSION=3.6.12
 GATEWAY_API_VERSION=1.4.0 # the newest that this Traefik serves; the project's go.mod has the same
+KAFKA_VERSION=4.3.0
 
 HYPERKUBE_COMPONENTS=(etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl)
 
@@ -36,6 +38,7 @@ hyperkube $KUBERNETES_VERSION 330 build_hyperkube
 metrics-server $METRICS_SERVER_VERSION 80 build_metrics_server metrics-server
 traefik $TRAEFIK_VERSION 270 build_module gateway
 gateway-api.yaml $GATEWAY_API_VERSION 2 build_gateway_api gateway
+kafka $KAFKA_VERSION 60 build_kafka kafka
 EOF
 }
 
@@ -123,12 +126,14 @@ build_one() {
   if ! GOBIN=$work "$builder" "$name" "$version" "$work/$name" >"$work/log" 2>&1 8>&-; then
     printf 'failed\n' >&2
     tail -n 20 "$work/log" >&2
-    die "$name $version does not build; the lines above are the compiler's last. Is the Go module proxy reachable (go env GOPROXY)?"
+    die "$name $version does not build; the lines above are the compiler's last. Is $(source_of "$name") reachable?"
   fi
   mv "$work/$name" "$FLEET_CACHE/bin/$name-$version"
   rm -rf "$work"
   trap - EXIT
 }
+
+source_of() { [[ $1 == kafka ]] && echo "Maven's repository (~/.m2/settings.xml may name a mirror)" || echo "the Go module proxy (go env GOPROXY)"; }
 
 # go_build is go in the environment that all builds share: no flags or workspace of the user's.
 go_build() { env GOFLAGS= GOWORK=off GOTOOLCHAIN=local CGO_ENABLED="${CGO_ENABLED:-0}" nice -n 5 go "$@"; }
@@ -180,6 +185,11 @@ build_gateway_api() {
   local module
   module=$(go_build mod download -json "sigs.k8s.io/gateway-api@v$2" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
   awk 'FNR == 1 {print "---"} {print}' "$module"/config/crd/standard/*.yaml >"$3"
+}
+
+build_kafka() {
+  nice -n 5 mvn -q -B -f "$CLUSTER_HOME/modules/kafka/pom.xml" -Dkafka.version="$2" \
+    org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$3"
 }
 
 # link_binaries gives the node a directory with plain names: containerd and CNI look programs up by name.

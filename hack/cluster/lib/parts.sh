@@ -36,7 +36,7 @@ require_part() {
 # add_parts [--with PART]...: asks for more parts than the cluster is said to have.
 add_parts() {
   while (($# > 0)); do
-    [[ $1 == --with && ${2:-} ]] || die "up: want --with PART, one of: $(known_parts)"
+    [[ $1 == --with && ${2:-} ]] || die "want --with PART, one of: $(known_parts)"
     [[ " $FLEET_PARTS " == *" $2 "* ]] || FLEET_PARTS="${FLEET_PARTS:+$FLEET_PARTS }$2"
     shift 2
   done

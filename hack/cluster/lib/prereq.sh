@@ -11,13 +11,16 @@ package_of() {
     openssl | jq | gcc) echo "$1" ;;
     mariadbd | mariadb-install-db) echo mariadb-server-core ;;
     mariadb) echo mariadb-client-core ;;
+    java) echo openjdk-17-jre-headless ;;
+    mvn) echo maven ;;
     *) die "package_of: unknown program $1" ;;
   esac
 }
 
 missing_packages() {
-  local program
-  for program in unshare nsenter setpriv flock ip nft sysctl openssl jq gcc mariadbd mariadb-install-db mariadb; do
+  local program programs=(unshare nsenter setpriv flock ip nft sysctl openssl jq gcc mariadbd mariadb-install-db mariadb)
+  ! needed_for kafka || programs+=(java mvn)
+  for program in "${programs[@]}"; do
     PATH=$PATH:/usr/sbin:/sbin type -P "$program" >/dev/null || package_of "$program"
   done | sort -u
   compiles '#include <seccomp.h>' || echo libseccomp-dev
@@ -95,10 +98,13 @@ require_to_build() {
   require_linux
   require_go
   [[ " $* " != *" runc "* ]] || require_packages
+  [[ " $* " != *" kafka "* ]] || require_maven
   local gigabytes=6
   [[ " $* " != *" traefik "* ]] || gigabytes=9 # its sources and what they compile to
   require_space "$FLEET_CACHE" "$gigabytes" "building the cluster's programs" FLEET_CACHE
 }
+
+require_maven() { type -P mvn >/dev/null || die "Kafka's jars need Maven: apt-get install --no-install-recommends maven, or 'make cluster-setup WITH=kafka' as root"; }
 
 require_to_run() {
   require_packages

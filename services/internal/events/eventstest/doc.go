@@ -1,0 +1,2 @@
+// Package eventstest is the contract of publishers and subscribers: every implementation passes the same tests.
+package eventstest

@@ -1,0 +1,38 @@
+package kafka
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"movieexample.com/fleet/services/internal/broker"
+)
+
+// Metrics are a subscriber's counters.
+type Metrics struct {
+	received   prometheus.Counter
+	unreadable prometheus.Counter
+	failures   *prometheus.CounterVec
+}
+
+// NewMetrics registers them. It panics if they are registered already: that is a mistake of the program.
+func NewMetrics(registerer prometheus.Registerer) *Metrics {
+	f := promauto.With(registerer)
+	m := &Metrics{
+		received: f.NewCounter(prometheus.CounterOpts{
+			Name: "events_received_total",
+			Help: "Events of other services that arrived.",
+		}),
+		unreadable: f.NewCounter(prometheus.CounterOpts{
+			Name: "events_unreadable_total",
+			Help: "Records of the topic that are no event and were passed over.",
+		}),
+		failures: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "events_subscription_failures_total",
+			Help: "Tries to follow the topic that ended, by reason.",
+		}, []string{"reason"}),
+	}
+	for _, reason := range broker.Reasons() {
+		m.failures.WithLabelValues(reason)
+	}
+	return m
+}

@@ -1,0 +1,2 @@
+// Package memory carries events within one process: for tests.
+package memory

@@ -1,0 +1,91 @@
+package parts
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+)
+
+// KafkaUser is somebody who may do what was granted.
+type KafkaUser struct {
+	Name     string
+	Password string
+
+	broker *Kafka
+}
+
+// User makes a user who may do nothing yet.
+func (k *Kafka) User(tb testing.TB) *KafkaUser {
+	tb.Helper()
+	u := &KafkaUser{Name: k.Name("user"), broker: k}
+	u.ChangePassword(tb)
+	return u
+}
+
+// ChangePassword gives the user a new password; the one before holds no longer for new connections.
+func (u *KafkaUser) ChangePassword(tb testing.TB) {
+	tb.Helper()
+	u.Password = secret()
+	_, err := u.broker.admin(tb).AlterUserSCRAMs(tb.Context(), nil, []kadm.UpsertSCRAM{{
+		User: u.Name, Mechanism: kadm.ScramSha512, Iterations: 4096, Password: u.Password,
+	}})
+	if err != nil {
+		tb.Fatalf("giving %s a password: %v", u.Name, err)
+	}
+}
+
+// MayRead grants what a subscriber or consumer of the topic needs.
+func (u *KafkaUser) MayRead(tb testing.TB, topic string) *KafkaUser {
+	tb.Helper()
+	return u.grant(tb, topic, kadm.OpRead, kadm.OpDescribe)
+}
+
+// MayWrite grants what a publisher to the topic needs.
+func (u *KafkaUser) MayWrite(tb testing.TB, topic string) *KafkaUser {
+	tb.Helper()
+	return u.grant(tb, topic, kadm.OpWrite, kadm.OpDescribe)
+}
+
+func (u *KafkaUser) grant(tb testing.TB, topic string, operations ...kadm.ACLOperation) *KafkaUser {
+	tb.Helper()
+	results, err := u.broker.admin(tb).CreateACLs(tb.Context(), u.acls(topic, operations...))
+	if err != nil {
+		tb.Fatalf("granting %v on %s to %s: %v", operations, topic, u.Name, err)
+	}
+	for _, r := range results {
+		if r.Err != nil {
+			tb.Fatalf("granting %v on %s to %s: %v", r.Operation, topic, u.Name, r.Err)
+		}
+	}
+	return u
+}
+
+// Revoke takes back all that was granted on the topic.
+func (u *KafkaUser) Revoke(tb testing.TB, topic string) {
+	tb.Helper()
+	if _, err := u.broker.admin(tb).DeleteACLs(tb.Context(), u.acls(topic, kadm.OpAny)); err != nil {
+		tb.Fatalf("revoking what %s may do on %s: %v", u.Name, topic, err)
+	}
+}
+
+func (u *KafkaUser) acls(topic string, operations ...kadm.ACLOperation) *kadm.ACLBuilder {
+	return kadm.NewACLs().Topics(topic).ResourcePatternType(kadm.ACLPatternLiteral).Operations(operations...).Allow("User:" + u.Name).AllowHosts("*")
+}
+
+// Binding is the directory of a binding with which the user logs in.
+func (u *KafkaUser) Binding(tb testing.TB) string {
+	tb.Helper()
+	dir := filepath.Join(tb.TempDir(), "kafka")
+	u.WriteBinding(tb, dir)
+	return dir
+}
+
+// WriteBinding writes the binding, or writes it anew after the password has changed.
+func (u *KafkaUser) WriteBinding(tb testing.TB, dir string) {
+	tb.Helper()
+	WriteBinding(tb, dir, map[string]string{
+		"type": "kafka", "bootstrap-servers": u.broker.address(), "security.protocol": "SASL_PLAINTEXT",
+		"sasl.mechanism": "SCRAM-SHA-512", "username": u.Name, "password": u.Password,
+	})
+}
