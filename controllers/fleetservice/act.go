@@ -2,6 +2,7 @@ package fleetservice
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -171,16 +172,27 @@ func (s *scope) snapshot(hash string) (*revision.Snapshot, error) {
 	return nil, nil
 }
 
-// route makes requests go as the plan says, through each provider in turn.
+// route makes requests go as the plan says, through each provider in turn. One that fails holds those after it, unless
+// requests are only taken away.
 func (r *Reconciler) route(ctx context.Context, s *scope, a plan.Action) error {
-	if s.bindsConsul() && s.report.Consul == nil {
-		return nil // requests stay as they are until the Secret is mended; status says so
+	away := s.bindsConsul() && s.report.Consul == nil // until the Secret is mended; status says so
+	if away && !a.Withdraw {
+		return nil
 	}
 	split := splitOf(&s.observation, a.Split)
+	var failures []error
 	for _, p := range s.providers {
-		if err := p.Move(ctx, s.target(), split); err != nil {
+		if away && p == r.traffic.consul {
+			continue
+		}
+		err := p.Move(ctx, s.target(), split)
+		if err != nil && !a.Withdraw {
 			return err
 		}
+		failures = append(failures, err)
+	}
+	if err := errors.Join(failures...); away || err != nil {
+		return err
 	}
 	s.routed = !s.observation.Traffic.Follows || s.observation.State.Traffic.Split != a.Split
 	if !traffic.ByGateway(s.fs) { // there may be routes from when it was

@@ -119,3 +119,40 @@ func TestConsulOutage(t *testing.T) {
 		t.Errorf("after the deletion Consul holds %v (%v) and the service is gone: %v", entries, err, s.gone())
 	}
 }
+
+// TestConsulOutageDuringATakeBack: what Consul cannot be told keeps nothing else from being told.
+func TestConsulOutageDuringATakeBack(t *testing.T) {
+	s := newStage(t)
+	consul := parts.StartConsul(t)
+	s.bindConsul(consul.Port)
+	spec := func(image string) string {
+		return strings.TrimSuffix(through(image), "}") + `, rollout: {steps: [20], bake: 4s}}`
+	}
+	s.install(spec("rating:v1"))
+	s.serving("rating:v1")
+	s.change(spec("rating:v2"))
+	canary := s.until("a share for v2", func(fs *v1alpha1.FleetService) bool {
+		return fs.Status.Traffic.OtherPercent == 20
+	}).Status.Canary.Hash
+	if got := s.world.selected("rating-canary"); got != "rating:v2" {
+		t.Fatalf("Service rating-canary selects %s, want rating:v2", got)
+	}
+
+	consul.Stop(t)
+	fs := s.get()
+	fs.Annotations = map[string]string{v1alpha1.AnnotationCommand: "abort@" + canary + "@1"}
+	if err := s.c.Update(t.Context(), fs); err != nil {
+		t.Fatal(err)
+	}
+	s.until("the other providers told", func(fs *v1alpha1.FleetService) bool {
+		return fs.Status.Rejected != nil && s.world.selected("rating-canary") == "rating:v1"
+	})
+	s.step()
+	fs = s.get()
+	s.wantCondition(fs, v1alpha1.ConditionStalled, "True TakenBack", canary+" may still have requests by a way that cannot be changed until Consul answers again", "connection refused")
+	s.wantCondition(fs, v1alpha1.ConditionRolledBack, "True Aborted")
+	s.wantStill("rating:v1 ×2", "rating:v2 ×2") // Consul's callers may still ask its pods
+
+	consul.Start(t)
+	s.until("v2 gone", func(*v1alpha1.FleetService) bool { return slices.Equal(s.world.images(), []string{"rating:v1 ×2"}) })
+}

@@ -2,6 +2,7 @@ package fleetservice
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -97,23 +98,24 @@ func (r *Reconciler) leavingTarget(ctx context.Context, fs *v1alpha1.FleetServic
 	return t
 }
 
-// leaveTraffic removes what the providers have made of the service.
+// leaveTraffic removes what the providers have made of the service; one that is away keeps no other from it.
 func (r *Reconciler) leaveTraffic(ctx context.Context, fs *v1alpha1.FleetService, late bool) error {
 	target := r.leavingTarget(ctx, fs)
+	var failures []error
 	for _, p := range r.providersOf(fs) {
 		if p == r.traffic.consul && target.Consul == nil {
 			r.announceSkipped(fs, "its Consul entries: the Secret with Consul's address is gone")
 			continue
 		}
 		err := p.Remove(ctx, target)
-		if err != nil && !late {
-			return err
-		}
-		if err != nil {
+		switch {
+		case err != nil && late:
 			r.announceSkipped(fs, fmt.Sprintf("what %s holds of it: %v", p.Name(), err))
+		case err != nil:
+			failures = append(failures, err)
 		}
 	}
-	return nil
+	return errors.Join(failures...)
 }
 
 // settleTraffic sends all requests to the stable revision before anything goes: a canary's pods may end first.
@@ -125,15 +127,13 @@ func (r *Reconciler) settleTraffic(ctx context.Context, fs *v1alpha1.FleetServic
 	target := r.leavingTarget(ctx, fs)
 	live := []string{state.Stable.Hash, state.Canary.Hash, state.Previous.Hash}
 	split := traffic.Split{Main: state.Stable.Hash, Live: slices.DeleteFunc(live, func(h string) bool { return h == "" })}
+	var failures []error
 	for _, p := range r.providersOf(fs) {
-		if p == r.traffic.consul && target.Consul == nil {
-			continue
-		}
-		if err := p.Move(ctx, target, split); err != nil {
-			return err
+		if p != r.traffic.consul || target.Consul != nil {
+			failures = append(failures, p.Move(ctx, target, split))
 		}
 	}
-	return nil
+	return errors.Join(failures...)
 }
 
 // orphan strips our ownership from every child, so that the service keeps running without us.

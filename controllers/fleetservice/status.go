@@ -353,6 +353,7 @@ func (r *Reconciler) view(s *scope) plan.Outlook {
 	case !s.report.Ready && !view.Stalled:
 		view.Reason, view.Message = v1alpha1.ReasonBindingsMissing, s.report.Message()
 		view.Ready = false
+	case s.actErr != nil && s.observation.Traffic.Unreachable != "" && view.Reason == v1alpha1.ReasonTakenBack: // which says so
 	case s.actErr != nil && s.observation.Traffic.Unreachable != "" && !view.Ready:
 		view.Reason = v1alpha1.ReasonDiscoveryUnavailable
 		view.Message = "nothing moves until " + s.observation.Traffic.Unreachable

@@ -157,6 +157,19 @@ func TestNarrations(t *testing.T) {
 			w.run(30 * time.Second)
 			return w
 		},
+		"consul-away-when-a-canary-is-convicted": func() *world {
+			w := serving()
+			w.behave["b2"] = readyAfter(2 * time.Second)
+			w.ask("b2")
+			w.run(25 * time.Second)
+			w.note("Consul goes away, and b2 begins to fail")
+			w.away, w.fails["b2"] = "Consul answers again (connection refused)", 0.2
+			w.run(30 * time.Second)
+			w.note("Consul is back")
+			w.away = ""
+			w.run(20 * time.Second)
+			return w
+		},
 		"consul-away-during-the-switch": func() *world {
 			w := serving()
 			w.behave["b2"] = readyAfter(2 * time.Second)

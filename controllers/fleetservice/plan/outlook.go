@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"movieexample.com/fleet/api/v1alpha1"
@@ -198,6 +199,9 @@ func takenBack(o Observation, r Rejection) Outlook {
 	if o.State.Stable.Hash != "" {
 		serves = o.State.Stable.Hash + " serves"
 	}
+	if o.Traffic.Unreachable != "" && slices.ContainsFunc(o.State.Leaving, func(p Part) bool { return p.Hash == r.Hash && p.Quiet.IsZero() }) {
+		serves += fmt.Sprintf("; %s may still have requests by a way that cannot be changed until %s", r.Hash, o.Traffic.Unreachable)
+	}
 	again := "Change the spec to try another revision"
 	if r.Quarantined {
 		again += fmt.Sprintf(", or try this one again by kubectl annotate fleetservice NAME %s=retry@%s@TOKEN", v1alpha1.AnnotationCommand, r.Hash)
@@ -222,6 +226,8 @@ func serving(o Observation) Outlook {
 		return Outlook{Phase: "Starting", Reason: v1alpha1.ReasonDiscoveryUnavailable, Message: o.Traffic.Unreachable}
 	case o.State.Traffic.Main != o.State.Stable.Hash:
 		return Outlook{Phase: "Starting", Reason: v1alpha1.ReasonSwitching, Message: "requests are sent to " + o.State.Stable.Hash}
+	case o.State.Traffic.Other != "" && o.State.Asking.IsZero():
+		return switching(o, "requests move "+Wanted(o).String())
 	case o.Replicas > 0 && stable.Ready == 0:
 		return Outlook{Phase: "Unavailable", Reason: v1alpha1.ReasonUnavailable, Message: pods}
 	case !enough:

@@ -114,7 +114,7 @@ func actions(o Observation) []Action {
 		}
 	}
 	if s.Stable.Hash != "" && routable(o) {
-		list = append(list, Action{Kind: Route, Split: Wanted(o)})
+		list = append(list, Action{Kind: Route, Split: Wanted(o), Withdraw: withdraws(o)})
 	}
 	if s.Canary.Hash != "" {
 		list = append(list, Action{Kind: Record, Hash: s.Canary.Hash})
@@ -136,6 +136,15 @@ func routable(o Observation) bool {
 		return true
 	}
 	return s.Previous.Hash == "" && s.Traffic.Main == s.Stable.Hash
+}
+
+// withdraws is true when no revision gets more requests than it was verified to have, or when those that have them leave.
+// To give more, providers are asked in order, and the first that is away holds the rest: no share is given that could not
+// be taken back. To take away there is nothing to wait for.
+func withdraws(o Observation) bool {
+	s, wanted := o.State, Wanted(o)
+	leaves := slices.ContainsFunc(s.Leaving, func(p Part) bool { return p.Hash == s.Traffic.Main })
+	return wanted.Other == "" && (wanted.Main == s.Traffic.Main || leaves)
 }
 
 func migrated(o Observation) bool {

@@ -95,6 +95,9 @@ func TestInvariants(t *testing.T) {
 				t.Fatalf("%s serves with %d of %d pods:\n%s", w.split.Main, w.pods[w.split.Main], w.replicas, w.narration())
 			}
 			before = w.split
+			if bad := s.Rejected.Hash; w.acted && bad != "" && w.readyPods(s.Stable.Hash) > 0 && (w.others.Main == bad || w.others.Other == bad) {
+				t.Fatalf("%s was taken back and has requests by a provider that answers:\n%s", bad, w.narration())
+			}
 			if s.Canary.Hash != "" && (s.Canary.Hash == s.Stable.Hash || s.Canary.Hash == s.Previous.Hash) {
 				t.Fatalf("revision %s plays two parts:\n%s", s.Canary.Hash, w.narration())
 			}

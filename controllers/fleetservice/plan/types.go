@@ -237,6 +237,9 @@ type Action struct {
 	Pods int32
 	// Split is where Route sends requests.
 	Split Split
+	// Withdraw is true where Route only takes requests away, from a revision that is not to have them: then each provider
+	// that answers is told, whatever the others do.
+	Withdraw bool
 }
 
 // ActionKind names an action.
@@ -254,7 +257,7 @@ const (
 	Migrate ActionKind = "migrate"
 	// Run applies the Deployment of a revision.
 	Run ActionKind = "run"
-	// Route moves requests, through each provider.
+	// Route moves requests, through each provider in order.
 	Route ActionKind = "route"
 	// Sweep removes every revision that plays no part, and old snapshots.
 	Sweep ActionKind = "sweep"

@@ -26,10 +26,11 @@ type world struct {
 	replicas  int32
 	policy    plan.Policy
 	blocked   string
-	damaged   string // why the ledger cannot be read
-	away      string // why the traffic provider does not answer
-	blind     string // why nothing can be counted
-	split     plan.Split
+	damaged   string             // why the ledger cannot be read
+	away      string             // why the traffic provider does not answer
+	blind     string             // why nothing can be counted
+	split     plan.Split         // at the provider that may be away, which is the first
+	others    plan.Split         // at all others
 	rate      float64            // requests a second
 	fails     map[string]float64 // share of bad answers by revision
 	counted   *counted
@@ -111,7 +112,7 @@ func (w *world) observe() plan.Observation {
 		r.Created, r.Wanted = made, w.pods[hash]
 		o.Revisions[hash] = r
 	}
-	o.Traffic.Follows = w.away == "" && w.split == plan.Wanted(o)
+	o.Traffic.Follows = w.away == "" && w.split == plan.Wanted(o) && w.others == w.split
 	o.Evidence = w.evidence(o)
 	o.Evidence.Waiting, o.Evidence.Failed = w.waiting, w.failed
 	return o
@@ -203,13 +204,7 @@ func (w *world) act(a plan.Action) bool {
 		w.migration.started = w.now
 		w.say("%-10s %s", "migrate", a.Hash)
 	case plan.Route:
-		if w.away != "" {
-			return false
-		}
-		if w.split != a.Split {
-			w.say("%-10s %s", "route", a.Split)
-			w.split = a.Split
-		}
+		return w.route(a)
 	case plan.Remember:
 		w.remember()
 	case plan.Sweep:
@@ -226,6 +221,23 @@ func (w *world) act(a plan.Action) bool {
 		}
 	}
 	return true
+}
+
+// route asks the providers in order.
+func (w *world) route(a plan.Action) bool {
+	switch {
+	case w.away != "" && !a.Withdraw:
+		return false
+	case w.away != "" && w.others != a.Split:
+		w.say("%-10s %s, by all that answer", "route", a.Split)
+	case w.away == "" && w.split != a.Split:
+		w.say("%-10s %s", "route", a.Split)
+	}
+	if w.away == "" {
+		w.split = a.Split
+	}
+	w.others = a.Split
+	return w.away == ""
 }
 
 func (w *world) deployed() []string {
