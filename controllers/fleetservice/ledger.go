@@ -2,12 +2,14 @@ package fleetservice
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice/ledger"
@@ -103,4 +105,45 @@ func (r *Reconciler) closeLedger(ctx context.Context, fs *v1alpha1.FleetService)
 		return fmt.Errorf("write ConfigMap %s: %w", key.Name, err)
 	}
 	return nil
+}
+
+// maxSwept bounds how many ledgers go at once, so that a clock that jumps does not take all.
+const maxSwept = 100
+
+// sweepLedgers removes ledgers whose service was deleted 30 days ago and was not made anew. One that is damaged is left to
+// people.
+func (r *Reconciler) sweepLedgers(ctx context.Context) error {
+	var list corev1.ConfigMapList
+	if err := r.client.List(ctx, &list, client.MatchingLabels{v1alpha1.LabelManagedBy: v1alpha1.ManagedByValue}); err != nil {
+		return fmt.Errorf("list ConfigMaps: %w", err)
+	}
+	var failures []error
+	swept := 0
+	for i := range list.Items {
+		cm := &list.Items[i]
+		left, err := r.leftBehind(ctx, cm)
+		if err == nil && left && swept < maxSwept {
+			swept++
+			log.FromContext(ctx).Info("Remove a ledger: its service was deleted 30 days ago", "namespace", cm.Namespace, "configMap", cm.Name)
+			err = client.IgnoreNotFound(r.client.Delete(ctx, cm, client.Preconditions{UID: &cm.UID, ResourceVersion: &cm.ResourceVersion}))
+		}
+		if err != nil {
+			failures = append(failures, fmt.Errorf("ConfigMap %s: %w", client.ObjectKeyFromObject(cm), err))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// leftBehind is true of a ledger that may go.
+func (r *Reconciler) leftBehind(ctx context.Context, cm *corev1.ConfigMap) (bool, error) {
+	service := cm.Labels[v1alpha1.LabelService]
+	if service == "" || cm.Name != ledger.Name(service) || len(cm.OwnerReferences) > 0 {
+		return false, nil
+	}
+	l, err := ledger.Parse(cm)
+	if err != nil || !l.Expired(r.clock.Now()) {
+		return false, nil //nolint:nilerr // told at the service, where there is one
+	}
+	err = r.client.Get(ctx, client.ObjectKey{Namespace: cm.Namespace, Name: service}, &v1alpha1.FleetService{})
+	return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
 }

@@ -3,8 +3,10 @@
 package fleetservice_test
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -116,5 +118,53 @@ func TestLedgerWithoutItsLabel(t *testing.T) {
 	s.wantCondition(fs, v1alpha1.ConditionStalled, "True TakenBack", "boom")
 	if diff := cmp.Diff(before, s.ledger().Data); diff != "" {
 		t.Errorf("the ledger (-before +after):\n%s", diff)
+	}
+}
+
+// TestOldLedgersGo: 30 days after its service a ledger goes, and no other.
+func TestOldLedgersGo(t *testing.T) {
+	s := newStage(t)
+	at := func(age time.Duration) string { return s.clock.Now().Add(-age).UTC().Format(time.RFC3339) }
+	const day = 24 * time.Hour
+	put := func(name, service, deletedAt, verdicts string) {
+		t.Helper()
+		cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name,
+			Labels: map[string]string{v1alpha1.LabelManagedBy: v1alpha1.ManagedByValue, v1alpha1.LabelService: service}},
+			Data: map[string]string{"verdicts.json": verdicts, "deletedAt": deletedAt}}
+		if err := s.c.Create(t.Context(), cm); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("fleet-ledger-old", "old", at(31*day), "[]")
+	put("fleet-ledger-young", "young", at(29*day), "[]")
+	put("fleet-ledger-damaged", "damaged", at(31*day), "{")
+	put("fleet-ledger-rating", "rating", at(31*day), "[]") // made anew, and not looked at yet
+	put("fleet-ledger-copy", "other", at(31*day), "[]")    // somebody's copy of a ledger
+	s.install(v1)
+
+	ctx, end := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	process := s.process()
+	go func() { done <- process.Start(ctx) }()
+	left := func() []string {
+		var names []string
+		var list corev1.ConfigMapList
+		s.world.list(&list)
+		for _, cm := range list.Items {
+			if strings.HasPrefix(cm.Name, "fleet-ledger-") {
+				names = append(names, cm.Name)
+			}
+		}
+		return names
+	}
+	for len(left()) == 5 && ctx.Err() == nil { // each look is a call to the API server
+	}
+	end()
+	if err := <-done; err != nil {
+		t.Errorf("Start = %v", err)
+	}
+	want := []string{"fleet-ledger-copy", "fleet-ledger-damaged", "fleet-ledger-rating", "fleet-ledger-young"}
+	if diff := cmp.Diff(want, left()); diff != "" {
+		t.Errorf("ledgers (-want +got):\n%s", diff)
 	}
 }
