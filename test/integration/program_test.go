@@ -224,14 +224,20 @@ type fleet struct{ metadata, rating, movie *program }
 
 func startFleet(t *testing.T) fleet {
 	t.Helper()
+	return startFleetWith(t, "")
+}
+
+// startFleetWith gives all three further lines of configuration.
+func startFleetWith(t *testing.T, settings string) fleet {
+	t.Helper()
 	f := fleet{
-		metadata: serve(t, "metadata", mysqlStorage, migrated(t, "metadata")),
-		rating:   serve(t, "rating", mysqlStorage, migrated(t, "rating")),
+		metadata: serve(t, "metadata", mysqlStorage+settings, migrated(t, "metadata")),
+		rating:   serve(t, "rating", mysqlStorage+settings, migrated(t, "rating")),
 	}
 	f.metadata.wantReady(t)
 	f.rating.wantReady(t)
 	f.movie = serve(t, "movie", fmt.Sprintf("upstreams: {metadata: {target: 'static:///%s', timeout: 2s}, rating: {target: 'static:///%s', timeout: 2s}}\n",
-		f.metadata.api, f.rating.api), "")
+		f.metadata.api, f.rating.api)+settings, "")
 	f.movie.wantReady(t)
 	return f
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 	"google.golang.org/grpc"
 
 	"movieexample.com/fleet/services/internal/config"
@@ -47,6 +49,8 @@ type Env[C config.Settings] struct {
 	Config  C
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
+	// Traces is for spans of the service's own; without a collector it records none.
+	Traces trace.TracerProvider
 	// Dial returns the connection to another service; name stands for it in metrics.
 	Dial func(name string, u config.Upstream) (grpc.ClientConnInterface, error)
 	// Locks are shared by all instances of the service if it has a registry, else by this process alone.
@@ -157,7 +161,7 @@ func migrate[C config.Settings](ctx context.Context, p Program[C], loader *confi
 	done := make(chan error, 1)
 	began := time.Now()
 	go func() {
-		done <- p.Migrate(ctx, Env[C]{Config: c, Log: log, Metrics: prometheus.NewRegistry()})
+		done <- p.Migrate(ctx, Env[C]{Config: c, Log: log, Metrics: prometheus.NewRegistry(), Traces: noop.NewTracerProvider()})
 	}()
 	select {
 	case err = <-done:

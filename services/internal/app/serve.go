@@ -48,6 +48,7 @@ type server[C config.Settings] struct {
 
 	faults    fault.Switch
 	metrics   *prometheus.Registry
+	traces    *telemetry.Traces // nil if none are recorded
 	listeners map[string]net.Listener
 	registry  *consul.Registry // nil without Consul
 	identity  *identity.Files  // nil without TLS
@@ -69,7 +70,7 @@ func serve[C config.Settings](ctx context.Context, p Program[C], loader *config.
 	}
 	s := &server[C]{program: p, config: c, proc: proc, log: log, workers: newWorkers(ctx)}
 	if err := s.assemble(ctx); err != nil {
-		return errors.Join(err, s.release())
+		return errors.Join(err, s.release(), s.traces.Stop(ctx))
 	}
 	runner := lifecycle.NewRunner(ctx, log)
 	s.start(runner)
@@ -91,9 +92,13 @@ func (s *server[C]) assemble(ctx context.Context) error {
 	if err := s.identify(); err != nil {
 		return err
 	}
+	if err := s.trace(ctx); err != nil {
+		return err
+	}
 	s.connect()
+	s.clients.Trace(s.traces)
 	if s.service, err = s.program.Build(ctx, Env[C]{
-		Config: s.config, Log: s.log, Metrics: s.metrics, Dial: s.dial, Locks: s.locks(),
+		Config: s.config, Log: s.log, Metrics: s.metrics, Traces: s.traces.Provider(), Dial: s.dial, Locks: s.locks(),
 	}); err != nil {
 		return err
 	}
@@ -148,6 +153,7 @@ func (s *server[C]) servers(ctx context.Context) error {
 		Innermost:   []grpc.UnaryServerInterceptor{s.faults.Intercept},
 		Credentials: s.credentials(), Clients: s.config.Base().TLS.ClientIDs(),
 		Limits: bounds,
+		Traces: s.traces,
 	})
 	s.service.RegisterGRPC(s.grpc)
 	s.grpc.Prepare()
@@ -245,6 +251,7 @@ func (s *server[C]) stopInOrder(r *lifecycle.Runner) {
 	r.OnStop("workers", wait.Deadline, s.workers.stop)
 	r.OnStop("admin server", stopPart, s.admin.Stop)
 	r.OnStop("connections", stopPart, func(context.Context) error { return s.release() })
+	r.OnStop("traces", stopPart, s.traces.Stop) // last, so that they tell of all before
 }
 
 // release closes what is open whether or not the service ever ran.

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -112,6 +113,8 @@ func (f field) set(g given) string {
 		return f.setBool(g.text)
 	case reflect.Int:
 		return f.setInt(g.text)
+	case reflect.Float64:
+		return f.setFloat(g.text)
 	default:
 		panic(fmt.Sprintf("config: field %s has the unsupported type %s", f.path, f.value.Type()))
 	}
@@ -143,6 +146,15 @@ func (f field) setInt(text string) string {
 		return "is not a port: use 1 to 65535, or 0 for any free one"
 	}
 	f.value.SetInt(int64(n))
+	return ""
+}
+
+func (f field) setFloat(text string) string {
+	x, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(x) || math.IsInf(x, 0) {
+		return "is not a number"
+	}
+	f.value.SetFloat(x)
 	return ""
 }
 

@@ -69,8 +69,12 @@ func TestLoad(t *testing.T) {
 		},
 		"environment over file": {
 			file: "api: {port: 9000}\nlog: {level: warn}\n",
-			env:  map[string]string{"RATING_API_PORT": "9001", "RATING_RECORD_TYPES": "a,b", "RATING_API_REFLECTION": "false"},
+			env: map[string]string{
+				"RATING_API_PORT": "9001", "RATING_RECORD_TYPES": "a,b", "RATING_API_REFLECTION": "false",
+				"RATING_TELEMETRY_TRACES_ENDPOINT": "http://[::1]:4317", "RATING_TELEMETRY_TRACES_RATIO": "0.5",
+			},
 			want: change(func(s *settings) {
+				s.Telemetry.Traces = config.Traces{Endpoint: "http://[::1]:4317", Ratio: 0.5}
 				s.API.Port, s.Log.Level, s.RecordTypes, s.API.Reflection = 9001, "warn", []string{"a", "b"}, false
 			}),
 		},
@@ -131,16 +135,20 @@ func TestLoadMistakes(t *testing.T) {
 		"duration with no unit": {file: "shutdown: {deadline: 8}\n", want: []string{
 			`shutdown.deadline: "8" is not a duration: write a number and a unit, for example 500ms, 2s or 1m (rating.yaml line 1)`,
 		}},
-		"no deadline":        {file: "shutdown: {deadline: 0s}\n", want: []string{`shutdown.deadline: "0s" is not above 0`}},
-		"negative wait":      {file: "shutdown: {propagation: -1s}\n", want: []string{`shutdown.propagation: "-1s" is below 0`}},
-		"call with no limit": {file: "upstreams: {rating: {timeout: 0s}}\n", want: []string{`upstreams.rating.timeout: "0s" is not above 0`}},
-		"bool":               {file: "api: {reflection: perhaps}\n", want: []string{`api.reflection: "perhaps" is neither true nor false`}},
-		"empty list entry":   {env: map[string]string{"RATING_RECORD_TYPES": "movie,"}, want: []string{`recordTypes: "movie," has an empty entry`}},
-		"target scheme":      {args: []string{"--upstreams.rating.target", "http:///x:1"}, want: []string{`has the unknown scheme "http": use static, dns or consul`}},
-		"target form":        {args: []string{"--upstreams.rating.target", "localhost:80"}, want: []string{"is not of the form static:///host:port"}},
-		"target port":        {args: []string{"--upstreams.rating.target", "static:///a:1,b"}, want: []string{`holds "b", which is not host:port`}},
-		"target name":        {args: []string{"--upstreams.rating.target", "consul:///Rating"}, want: []string{`holds the name "Rating"`}},
-		"name":               {args: []string{"--discovery.name", "a/b"}, want: []string{`discovery.name: "a/b" holds the name "a/b"`}},
+		"no deadline":         {file: "shutdown: {deadline: 0s}\n", want: []string{`shutdown.deadline: "0s" is not above 0`}},
+		"negative wait":       {file: "shutdown: {propagation: -1s}\n", want: []string{`shutdown.propagation: "-1s" is below 0`}},
+		"call with no limit":  {file: "upstreams: {rating: {timeout: 0s}}\n", want: []string{`upstreams.rating.timeout: "0s" is not above 0`}},
+		"bool":                {file: "api: {reflection: perhaps}\n", want: []string{`api.reflection: "perhaps" is neither true nor false`}},
+		"empty list entry":    {env: map[string]string{"RATING_RECORD_TYPES": "movie,"}, want: []string{`recordTypes: "movie," has an empty entry`}},
+		"target scheme":       {args: []string{"--upstreams.rating.target", "http:///x:1"}, want: []string{`has the unknown scheme "http": use static, dns or consul`}},
+		"target form":         {args: []string{"--upstreams.rating.target", "localhost:80"}, want: []string{"is not of the form static:///host:port"}},
+		"target port":         {args: []string{"--upstreams.rating.target", "static:///a:1,b"}, want: []string{`holds "b", which is not host:port`}},
+		"target name":         {args: []string{"--upstreams.rating.target", "consul:///Rating"}, want: []string{`holds the name "Rating"`}},
+		"not a number":        {args: []string{"--telemetry.traces.ratio", "few"}, want: []string{`telemetry.traces.ratio: "few" is not a number`}},
+		"not a number at all": {args: []string{"--telemetry.traces.ratio", "NaN"}, want: []string{`telemetry.traces.ratio: "NaN" is not a number`}},
+		"not a share":         {args: []string{"--telemetry.traces.ratio", "1.5"}, want: []string{`telemetry.traces.ratio: "1.5" is not a share from 0 to 1`}},
+		"collector":           {args: []string{"--telemetry.traces.endpoint", "collector:4317"}, want: []string{`telemetry.traces.endpoint: "collector:4317" is not of the form http://host:port`}},
+		"name":                {args: []string{"--discovery.name", "a/b"}, want: []string{`discovery.name: "a/b" holds the name "a/b"`}},
 		"all in one go": {
 			file: "api: {port: x}\nlog: {levle: info}\n",
 			args: []string{"--storage.kind", "disk"},

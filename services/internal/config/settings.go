@@ -24,6 +24,7 @@ type Common struct {
 	Log       Log       `config:"log"`
 	Discovery Discovery `config:"discovery"`
 	TLS       TLS       `config:"tls"`
+	Telemetry Telemetry `config:"telemetry"`
 	Shutdown  Shutdown  `config:"shutdown"`
 	Calls     Calls     `config:"calls"`
 	Limits    Limits    `config:"limits"`
@@ -108,6 +109,7 @@ func Defaults(port Port) Common {
 	}
 	c.Calls, c.Limits = defaultCalls(), defaultLimits()
 	c.Discovery.Kind = None
+	c.Telemetry.Traces.Ratio = 0.01
 	c.API.Port, c.Admin.Port, c.REST.Port = Shift(port)
 	return c
 }

@@ -118,6 +118,6 @@ func (a *Announcer) once(ctx context.Context) error {
 		return err
 	}
 	a.registered, a.ever = true, true
-	a.log.InfoContext(ctx, "Registered", telemetry.KeyService, a.service)
+	a.log.InfoContext(ctx, "Registered", "name", a.service)
 	return nil
 }

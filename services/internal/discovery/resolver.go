@@ -130,7 +130,7 @@ func (f *follower) note(message string, args ...any) {
 
 func (f *follower) settle(use Snapshot) {
 	if f.trouble != "" || f.current.Subset != use.Subset || !slices.Equal(f.current.Split, use.Split) || len(f.current.Instances) == 0 {
-		f.log.Info("Following the registry", "instances", len(use.Instances), telemetry.KeyRevision, use.Subset, "split", fmt.Sprint(use.Split))
+		f.log.Info("Following the registry", "instances", len(use.Instances), "subset", use.Subset, "split", fmt.Sprint(use.Split))
 	}
 	f.trouble = ""
 }

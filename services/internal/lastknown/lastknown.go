@@ -71,9 +71,9 @@ func (f *Fallback[K, T]) One(ctx context.Context, key K, get func(context.Contex
 	}
 	known, ok := f.values.Get(key)
 	if !ok {
-		return value, f.giveUp(err)
+		return value, f.giveUp(ctx, err)
 	}
-	f.answered(err)
+	f.answered(ctx, err)
 	return f.markStale(known), nil
 }
 
@@ -92,11 +92,11 @@ func (f *Fallback[K, T]) Many(ctx context.Context, keys []K, get func(context.Co
 	for _, key := range keys {
 		value, ok := f.values.Get(key)
 		if !ok {
-			return nil, f.giveUp(err)
+			return nil, f.giveUp(ctx, err)
 		}
 		known[key] = f.markStale(value)
 	}
-	f.answered(err)
+	f.answered(ctx, err)
 	return known, nil
 }
 
@@ -121,19 +121,19 @@ func falls(ctx context.Context, err error) bool {
 	return problem.KindOf(err) != problem.Invalid && !errors.Is(ctx.Err(), context.Canceled)
 }
 
-func (f *Fallback[K, T]) answered(err error) {
+func (f *Fallback[K, T]) answered(ctx context.Context, err error) {
 	f.stale.Inc()
-	f.note(err, answerLastKnown)
+	f.note(ctx, err, answerLastKnown)
 }
 
-func (f *Fallback[K, T]) giveUp(err error) error {
+func (f *Fallback[K, T]) giveUp(ctx context.Context, err error) error {
 	f.none.Inc()
-	f.note(err, answerNone)
+	f.note(ctx, err, answerNone)
 	return err
 }
 
 // note logs the first fallback, and then one in logEvery with the number of those in between.
-func (f *Fallback[K, T]) note(err error, answer string) {
+func (f *Fallback[K, T]) note(ctx context.Context, err error, answer string) {
 	f.mu.Lock()
 	now := f.options.Now()
 	if !f.logged.IsZero() && now.Sub(f.logged) < logEvery {
@@ -144,5 +144,5 @@ func (f *Fallback[K, T]) note(err error, answer string) {
 	skipped := f.skipped
 	f.logged, f.skipped = now, 0
 	f.mu.Unlock()
-	f.options.Log.Warn("Falling back", "dependency", f.options.Dependency, "answer", answer, "error", err, "not_logged_before", skipped)
+	f.options.Log.WarnContext(ctx, "Falling back", "dependency", f.options.Dependency, "answer", answer, "error", err, "not_logged_before", skipped)
 }

@@ -30,6 +30,7 @@ const streamIdle = time.Minute
 // Clients holds the program's connections: one for each target, for as long as the program runs.
 type Clients struct {
 	resolvers   []resolver.Builder
+	traces      *telemetry.Traces
 	handled     *prometheus.CounterVec
 	unreachable *prometheus.CounterVec
 	ejections   *prometheus.CounterVec
@@ -75,6 +76,9 @@ func NewClients(metrics prometheus.Registerer, resolvers ...resolver.Builder) *C
 	return c
 }
 
+// Trace makes each call a span. It comes before the first Dial; nil records none.
+func (c *Clients) Trace(t *telemetry.Traces) { c.traces = t }
+
 // Dial returns the connection to the target; name stands for it in metrics. A call waits at most so long as timeout,
 // or less if its own deadline comes first. The connection is made in the background: a target that is away is no error.
 func (c *Clients) Dial(name, target string, timeout time.Duration, opts ...DialOption) (grpc.ClientConnInterface, error) {
@@ -114,7 +118,7 @@ func (c *Clients) connection(target string, d dialing) (*grpc.ClientConn, error)
 }
 
 func (c *Clients) dialOptions() []grpc.DialOption {
-	return []grpc.DialOption{
+	return append(c.traces.DialOptions(),
 		grpc.WithResolvers(c.resolvers...),
 		grpc.WithDefaultServiceConfig(balance.ServiceConfig),
 		grpc.WithDisableServiceConfig(), // nobody else decides on it through a DNS record
@@ -124,8 +128,7 @@ func (c *Clients) dialOptions() []grpc.DialOption {
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second},
 			MinConnectTimeout: 2 * time.Second,
-		}),
-	}
+		}))
 }
 
 // Close closes all connections.
@@ -176,7 +179,7 @@ func (u *upstream) count(ctx context.Context, picked *balance.Picked, err error,
 	if instance := picked.Ejected(); instance != "" {
 		u.clients.ejections.WithLabelValues(u.name, revision).Inc()
 		u.log.WarnContext(ctx, "Leaving out an instance for a while: it fails or is slow while others of its revision do well",
-			telemetry.KeyTarget, u.name, telemetry.KeyAddress, instance, telemetry.KeyRevision, revision, telemetry.KeyError, err)
+			telemetry.KeyTarget, u.name, telemetry.KeyAddress, instance, telemetry.KeyTargetRevision, revision, telemetry.KeyError, err)
 	}
 }
 

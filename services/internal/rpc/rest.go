@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"go.opentelemetry.io/otel/propagation"
 	"golang.org/x/time/rate"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 )
@@ -73,8 +75,20 @@ func newMux() *runtime.ServeMux {
 		runtime.WithRoutingErrorHandler(routingError),
 		runtime.WithErrorHandler(callError),
 		runtime.WithDisablePathLengthFallback(),
+		runtime.WithMetadata(traceContext),
 		runtime.WithOutgoingHeaderMatcher(func(string) (string, bool) { return "", false }),
 	)
+}
+
+// traceContext hands on the trace that the caller is in, so that a REST request is the same span as the gRPC call it becomes.
+func traceContext(_ context.Context, r *http.Request) metadata.MD {
+	carried := metadata.MD{}
+	for _, name := range (propagation.TraceContext{}).Fields() {
+		if value := r.Header.Get(name); value != "" {
+			carried.Set(name, value)
+		}
+	}
+	return carried
 }
 
 // routingError corrects the gateway, which answers a wrong method with 501.

@@ -19,6 +19,7 @@ import (
 
 	"movieexample.com/fleet/services/internal/identity"
 	"movieexample.com/fleet/services/internal/limits"
+	"movieexample.com/fleet/services/internal/telemetry"
 	"movieexample.com/fleet/services/internal/validate"
 )
 
@@ -48,7 +49,8 @@ type ServerOptions struct {
 	Metrics    prometheus.Registerer
 	Revision   string // empty if nobody says
 	Reflection bool
-	Limits     *limits.Limits // nil has none
+	Limits     *limits.Limits    // nil has none
+	Traces     *telemetry.Traces // nil records none
 	// Innermost stands right before the handler.
 	Innermost []grpc.UnaryServerInterceptor
 	// Credentials protect connections from the network; nil leaves them plain.
@@ -99,7 +101,7 @@ func NewServer(o ServerOptions) *Server {
 	}
 	chain, streams = append(chain, validate.Unary), append(streams, validate.Stream)
 	s := &Server{
-		Server: grpc.NewServer(append(serverOptions(),
+		Server: grpc.NewServer(append(append(serverOptions(), o.Traces.ServerOptions()...),
 			grpc.ChainUnaryInterceptor(append(chain, o.Innermost...)...),
 			grpc.ChainStreamInterceptor(streams...),
 			grpc.Creds(inside(o.Credentials)))...),

@@ -57,7 +57,7 @@ func migrate(ctx context.Context, db *sql.DB, files fs.FS, log *slog.Logger) err
 	if err != nil {
 		return fmt.Errorf("read the schema's version: %w", err)
 	}
-	log.Info("Database schema is up to date", "version", version)
+	log.Info("Database schema is up to date", "schema", version)
 	return nil
 }
 

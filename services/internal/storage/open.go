@@ -29,12 +29,12 @@ const (
 
 // Open makes a pool for the database that the binding in dir names. It connects when it is first used, so a database
 // that is away is no error here. Changed credentials need no restart: see credentials.
-func Open(dir string, log *slog.Logger) (*sql.DB, error) {
-	return open(dir, ioTimeout, log)
+func Open(dir string, log *slog.Logger, opts ...Option) (*sql.DB, error) {
+	return open(dir, ioTimeout, log, opts...)
 }
 
 // open takes the time that one statement may be silent; 0 is for ever, as changing a large table needs.
-func open(dir string, silence time.Duration, log *slog.Logger) (*sql.DB, error) {
+func open(dir string, silence time.Duration, log *slog.Logger, opts ...Option) (*sql.DB, error) {
 	config := mysql.NewConfig()
 	config.Net = "tcp"
 	config.ParseTime = true
@@ -54,7 +54,7 @@ func open(dir string, silence time.Duration, log *slog.Logger) (*sql.DB, error) 
 	if err := config.Apply(mysql.Charset("utf8mb4", "")); err != nil {
 		return nil, fmt.Errorf("set up the database driver: %w", err)
 	}
-	db := sql.OpenDB(&connector{config: config, credentials: newCredentials(dir, log, time.Now)})
+	db := pool(&connector{config: config, credentials: newCredentials(dir, log, time.Now)}, opts)
 	db.SetMaxOpenConns(maxConnections)
 	db.SetMaxIdleConns(maxConnections)
 	db.SetConnMaxLifetime(maxLifetime)

@@ -1,2 +1,2 @@
-// Package telemetry sets up what a service tells about itself: structured logs and metrics.
+// Package telemetry sets up what a service tells about itself: structured logs, metrics and traces.
 package telemetry

@@ -46,7 +46,7 @@ func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
 	if err != nil {
 		return app.Service{}, err
 	}
-	db, err := storage.Open(dir, env.Log)
+	db, err := storage.Open(dir, env.Log, storage.Traced(env.Traces))
 	if err != nil {
 		return app.Service{}, err
 	}
