@@ -66,15 +66,48 @@ type MovieAppService struct {
 	ServiceTemplate `json:",inline"`
 }
 
+// AppAuth lets services ask their callers for tokens of the application's own service auth.
+type AppAuth struct {
+	// keyRotation is how long a key signs tokens before the next one does. Default 720h.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1h') && duration(self) <= duration('87600h')",message="must be from 1h to 87600h (ten years)"
+	KeyRotation *metav1.Duration `json:"keyRotation,omitempty"`
+	// tokensNotBefore refuses every token that was issued before this time: set it when tokens were stolen.
+	// +optional
+	TokensNotBefore *metav1.Time `json:"tokensNotBefore,omitempty"`
+}
+
+// Telemetry says what services tell of themselves beside logs and metrics.
+type Telemetry struct {
+	// traces says where the spans of requests go.
+	// +optional
+	Traces *Traces `json:"traces,omitempty"`
+}
+
+// Traces says where the spans of requests go.
+type Traces struct {
+	// endpoint is an OTLP collector that is reached by gRPC, such as http://collector.observability:4317; https for TLS.
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[^/@: ]+:[0-9]{1,5}$')",message="must be http://host:port or https://host:port of an OTLP collector (gRPC, usually port 4317)"
+	Endpoint string `json:"endpoint"`
+	// ratio is the share of traces that is recorded, from 0 to 1. Default "0.01".
+	// +optional
+	// +kubebuilder:validation:MaxLength=12
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0([.][0-9]{1,9})?|1([.]0{1,9})?)$')",message="must be a number from 0 to 1 as a string, such as \"0.01\""
+	Ratio string `json:"ratio,omitempty"`
+}
+
 // MovieAppSpec is the wanted state of a whole application.
 //
+// +kubebuilder:validation:XValidation:rule="!has(self.auth) || 'auth' in self.services",message="auth needs the service auth, which issues the tokens: add it to services"
 // +kubebuilder:validation:XValidation:rule="self.services.all(s, !has(self.services[s].dependsOn) || self.services[s].dependsOn.all(d, d in self.services))",message="dependsOn may only name services of this application"
 // +kubebuilder:validation:XValidation:rule="self.services.all(s, !has(self.services[s].dependsOn) || !(s in self.services[s].dependsOn))",message="a service cannot depend on itself"
 // +kubebuilder:validation:XValidation:rule="self.services.all(s, s.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$'))",message="service names must start with a letter and hold lower-case letters, digits and '-' only"
 // +kubebuilder:validation:XValidation:rule="has(self.ownership) || self.services.all(s, has(self.services[s].ownership))",message="ownership.accountable is required, for the application or for each service: who answers when it fails?"
-// +kubebuilder:validation:XValidation:rule="self.services.all(s, self.services[s].?storage.orValue(s in ['metadata', 'rating'] ? 'MySQL' : 'None') != 'MySQL' || has(self.services[s].bindings) && has(self.services[s].bindings.mysql) || has(self.bindings) && has(self.bindings.mysql))",message="a service with storage MySQL (the preset of metadata and rating) needs bindings.mysql.secretRef.name: the Secret with the database's address and credentials"
-// +kubebuilder:validation:XValidation:rule="self.services.all(s, !has(self.services[s].migrations) || self.services[s].?storage.orValue(s in ['metadata', 'rating'] ? 'MySQL' : 'None') == 'MySQL')",message="migrations need storage MySQL"
-// +kubebuilder:validation:XValidation:rule="!('metadata' in self.services && self.services['metadata'].?storage.orValue('MySQL') == 'None') && !('rating' in self.services && self.services['rating'].?storage.orValue('MySQL') == 'None')",message="metadata and rating keep data: their storage is MySQL or Memory, not None"
+// +kubebuilder:validation:XValidation:rule="self.services.all(s, self.services[s].?storage.orValue(s in ['metadata', 'rating', 'auth'] ? 'MySQL' : 'None') != 'MySQL' || has(self.services[s].bindings) && has(self.services[s].bindings.mysql) || has(self.bindings) && has(self.bindings.mysql))",message="a service with storage MySQL (the preset of metadata, rating and auth) needs bindings.mysql.secretRef.name: the Secret with the database's address and credentials"
+// +kubebuilder:validation:XValidation:rule="self.services.all(s, !has(self.services[s].migrations) || self.services[s].?storage.orValue(s in ['metadata', 'rating', 'auth'] ? 'MySQL' : 'None') == 'MySQL')",message="migrations need storage MySQL"
+// +kubebuilder:validation:XValidation:rule="!('metadata' in self.services && self.services['metadata'].?storage.orValue('MySQL') == 'None') && !('rating' in self.services && self.services['rating'].?storage.orValue('MySQL') == 'None') && !('auth' in self.services && self.services['auth'].?storage.orValue('MySQL') == 'None')",message="metadata, rating and auth keep data: their storage is MySQL or Memory, not None"
 // +kubebuilder:validation:XValidation:rule="size(self.?traffic.?gateway.?pathPrefixes.orValue([])) + size(self.?traffic.?gateway.?grpcServices.orValue([])) == 0",message="traffic.gateway.pathPrefixes and grpcServices belong to one service: write them in services.<name>.traffic.gateway; movie has its own already"
 // +kubebuilder:validation:XValidation:rule="self.services.all(s, self.services[s].?traffic.?northSouth.orValue('None') != 'Gateway' || s == 'movie' || size(self.services[s].traffic.?gateway.?pathPrefixes.orValue([])) + size(self.services[s].traffic.?gateway.?grpcServices.orValue([])) > 0)",message="a service with traffic.northSouth Gateway needs traffic.gateway with pathPrefixes (an HTTPRoute to the port http) or grpcServices (a GRPCRoute to the port grpc), or both; only movie has a preset"
 // +kubebuilder:validation:XValidation:rule="size(self.?traffic.?gateway.?parentRefs.orValue([])) > 0 || self.?traffic.?northSouth.orValue('None') != 'Gateway' && self.services.all(s, self.services[s].?traffic.?northSouth.orValue('None') != 'Gateway' || size(self.services[s].traffic.?gateway.?parentRefs.orValue([])) > 0)",message="traffic.northSouth Gateway needs traffic.gateway.parentRefs: the Gateways that the routes attach to"
@@ -86,7 +119,7 @@ type MovieAppSpec struct {
 	// bindings are connections for every service; a service overrides them one by one.
 	// +optional
 	Bindings *Bindings `json:"bindings,omitempty"`
-	// services are the services by name. metadata, rating and movie have presets: ports, storage, migrations
+	// services are the services by name. metadata, rating, auth and movie have presets: ports, storage, migrations
 	// and dependsOn. An empty value ({}) takes the preset as it is.
 	// +required
 	// +kubebuilder:validation:MinProperties=1
@@ -99,6 +132,13 @@ type MovieAppSpec struct {
 	// those services that name pathPrefixes or grpcServices; movie does by its preset (/v1/movies, movie.v1.MovieService).
 	// +optional
 	Traffic *TrafficPolicy `json:"traffic,omitempty"`
+	// auth lets services ask their callers for tokens: reading is public, metadata is written by editors, and ratings by
+	// the users whose they are. Left out, everybody may do everything.
+	// +optional
+	Auth *AppAuth `json:"auth,omitempty"`
+	// telemetry says what services tell of themselves beside logs and metrics; a service's own config may say otherwise.
+	// +optional
+	Telemetry *Telemetry `json:"telemetry,omitempty"`
 	// ownership says who answers for the application; a service may name its own.
 	// +optional
 	Ownership *Ownership `json:"ownership,omitempty"`

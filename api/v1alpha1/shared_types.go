@@ -78,6 +78,14 @@ type RedisBinding struct {
 	SecretRef SecretReference `json:"secretRef"`
 }
 
+// AuthKeysBinding gives a service the keys that sign tokens.
+type AuthKeysBinding struct {
+	// secretRef names a Secret with the keys type (auth-keys), signing (the id of the key that signs) and <id>.pem for each
+	// private key (Ed25519, PKCS #8). Its files are mounted live at /bindings/auth-keys.
+	// +required
+	SecretRef SecretReference `json:"secretRef"`
+}
+
 // Bindings are the connections of a service.
 type Bindings struct {
 	// consul is the registry in which instances register and callers find them. Without it callers use the
@@ -93,6 +101,10 @@ type Bindings struct {
 	// redis is a cache that the instances of a service share.
 	// +optional
 	Redis *RedisBinding `json:"redis,omitempty"`
+	// authKeys are the keys with which the service auth signs tokens. Default for auth: the Secret <application>-auth-keys,
+	// which the operator makes and rotates.
+	// +optional
+	AuthKeys *AuthKeysBinding `json:"authKeys,omitempty"`
 }
 
 // EnvVar is an environment variable of the service's container.
@@ -265,13 +277,13 @@ type ServiceTemplate struct {
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Config *runtime.RawExtension `json:"config,omitempty"`
 	// storage says where the service keeps its data: None, MySQL (needs bindings.mysql) or Memory (lost with
-	// the pod, one replica only). Default None; MySQL for the presets metadata and rating.
+	// the pod, one replica only). Default None; MySQL for the presets metadata, rating and auth.
 	// +optional
 	Storage StorageKind `json:"storage,omitempty"`
 	// resources are the compute resources of the container.
 	// +optional
 	Resources *Resources `json:"resources,omitempty"`
-	// ports are the container's ports. The presets metadata, rating and movie have their own defaults.
+	// ports are the container's ports. The presets metadata, rating, auth and movie have their own defaults.
 	// +optional
 	Ports *Ports `json:"ports,omitempty"`
 	// bindings are the connections of the service.
@@ -283,7 +295,7 @@ type ServiceTemplate struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="must start with a letter and hold lower-case letters, digits and '-' only"
 	ConsulName string `json:"consulName,omitempty"`
 	// migrations bring the database schema up to date before the first pod of a new image. Set for the
-	// presets metadata and rating when their storage is MySQL.
+	// presets metadata, rating and auth when their storage is MySQL.
 	// +optional
 	Migrations *Migrations `json:"migrations,omitempty"`
 	// scheduling says on which nodes pods may run.

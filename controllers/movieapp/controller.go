@@ -41,6 +41,7 @@ type Options struct {
 // Reconciler delivers MovieApps.
 type Reconciler struct {
 	client   client.Client
+	direct   client.Reader
 	clock    clock.PassiveClock
 	events   events.EventRecorder
 	applier  *apply.Applier
@@ -51,13 +52,13 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=fleet.movieexample.com,resources=movieapps/status,verbs=update
 // +kubebuilder:rbac:groups=fleet.movieexample.com,resources=movieapps/finalizers,verbs=update
 // +kubebuilder:rbac:groups=fleet.movieexample.com,resources=fleetservices,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // New returns a Reconciler that reads from c (a cache), and Secrets from direct.
 func New(c client.Client, direct client.Reader, recorder events.EventRecorder, clk clock.PassiveClock) *Reconciler {
 	return &Reconciler{
-		client: c, clock: clk, events: recorder,
+		client: c, direct: direct, clock: clk, events: recorder,
 		applier: apply.New(c, direct, fieldManager), bindings: bindings.NewReader(direct, clk),
 	}
 }
@@ -92,6 +93,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err := r.addFinalizer(ctx, app); err != nil {
 		return reconcile.Result{}, err
 	}
+	keysDue, err := r.keepKeys(ctx, app)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
 	o, err := r.observe(ctx, app)
 	if err != nil {
 		return reconcile.Result{}, err
@@ -105,7 +110,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if again {
 		return reconcile.Result{RequeueAfter: soon}, nil
 	}
-	return reconcile.Result{RequeueAfter: next(o)}, nil
+	wait := next(o)
+	if keysDue > 0 {
+		wait = min(wait, keysDue)
+	}
+	return reconcile.Result{RequeueAfter: wait}, nil
 }
 
 func (r *Reconciler) addFinalizer(ctx context.Context, app *v1alpha1.MovieApp) error {

@@ -103,6 +103,9 @@ func (r *Reconciler) orphan(ctx context.Context, app *v1alpha1.MovieApp, live ma
 			return fmt.Errorf("let FleetService %s go: %w", name, err)
 		}
 	}
+	if err := r.releaseKeys(ctx, app); err != nil {
+		return err
+	}
 	if len(live) > 0 {
 		r.announceOrphaned(app, slices.Sorted(maps.Keys(live)))
 	}

@@ -45,6 +45,8 @@ func presetOf(name string) preset {
 		return preset{ports: v1alpha1.Ports{GRPC: 8081, HTTP: 8181, Admin: 8091}, storage: v1alpha1.StorageMySQL, migrations: migrate}
 	case "rating":
 		return preset{ports: v1alpha1.Ports{GRPC: 8082, HTTP: 8182, Admin: 8092}, storage: v1alpha1.StorageMySQL, migrations: migrate}
+	case authService:
+		return preset{ports: v1alpha1.Ports{GRPC: 8084, HTTP: 8184, Admin: 8094}, storage: v1alpha1.StorageMySQL, migrations: migrate}
 	case "movie":
 		return preset{
 			ports: v1alpha1.Ports{GRPC: 8083, HTTP: 8183, Admin: 8093}, storage: v1alpha1.StorageNone,
@@ -74,7 +76,7 @@ func resolve(app *v1alpha1.MovieApp) ([]service, error) {
 	}
 	for i := range services {
 		s := &services[i]
-		if s.spec.Config, err = withUpstreams(app.Namespace, s, byName); err != nil {
+		if s.spec.Config, err = configured(app, s, byName); err != nil {
 			return nil, err
 		}
 	}
@@ -107,6 +109,9 @@ func fill(app *v1alpha1.MovieApp, name string) v1alpha1.FleetServiceSpec {
 		spec.Migrations = known.migrations
 	}
 	spec.Bindings = bindingsOf(app.Spec.Bindings, spec.Bindings, spec.Storage)
+	if name == authService {
+		spec.Bindings = withAuthKeys(app, spec.Bindings)
+	}
 	spec.Rollout = rollout(app.Spec.Rollout, spec.Rollout)
 	spec.Traffic = traffic(app.Spec.Traffic, spec.Traffic, known.gateway)
 	spec.Ownership = ownership(app.Spec.Ownership, spec.Ownership)

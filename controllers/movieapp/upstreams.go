@@ -10,31 +10,52 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"movieexample.com/fleet/api/v1alpha1"
 )
 
-// withUpstreams is a service's config with the address of each service that it depends on. What the user wrote wins.
-func withUpstreams(namespace string, s *service, services map[string]*service) (*runtime.RawExtension, error) {
+// configured is a service's config with what the application says for all, and the address of each service that it depends
+// on. What the user wrote for the service wins.
+func configured(app *v1alpha1.MovieApp, s *service, services map[string]*service) (*runtime.RawExtension, error) {
 	own, err := object(s.spec.Config)
 	if err != nil {
 		return nil, fmt.Errorf("spec.services.%s.config must be an object with keys and values: %w", s.name, err)
 	}
-	if len(s.dependsOn) == 0 && len(own) == 0 {
+	config := map[string]any{}
+	overlay(config, telemetryConfig(app.Spec.Telemetry))
+	overlay(config, authConfig(app, s, services))
+	overlay(config, upstreams(app.Namespace, s, services))
+	overlay(config, own)
+	if len(config) == 0 {
 		return nil, nil
 	}
-	config := map[string]any{}
-	if len(s.dependsOn) > 0 {
-		upstreams := map[string]any{}
-		for _, d := range s.dependsOn {
-			upstreams[d] = map[string]any{"target": target(namespace, s, services[d])}
-		}
-		config["upstreams"] = upstreams
-	}
-	overlay(config, own)
 	raw, err := json.Marshal(config)
 	if err != nil {
 		return nil, fmt.Errorf("encode the config of %s: %w", s.name, err)
 	}
 	return &runtime.RawExtension{Raw: raw}, nil
+}
+
+// upstreams is where the services are that a service depends on.
+func upstreams(namespace string, s *service, services map[string]*service) map[string]any {
+	if len(s.dependsOn) == 0 {
+		return nil
+	}
+	list := map[string]any{}
+	for _, d := range s.dependsOn {
+		list[d] = map[string]any{"target": target(namespace, s, services[d])}
+	}
+	return map[string]any{"upstreams": list}
+}
+
+const usualTraces = "0.01"
+
+func telemetryConfig(t *v1alpha1.Telemetry) map[string]any {
+	if t == nil || t.Traces == nil {
+		return nil
+	}
+	traces := map[string]any{"endpoint": t.Traces.Endpoint, "ratio": json.Number(cmp.Or(t.Traces.Ratio, usualTraces))}
+	return map[string]any{"telemetry": map[string]any{"traces": traces}}
 }
 
 // target is where from finds to: in Consul when both are in the same one, else by the name of its Service object.

@@ -134,6 +134,9 @@ func bindingSecrets(fs *v1alpha1.FleetService) map[string]string {
 		if b.Kafka != nil {
 			secrets["kafka"] = b.Kafka.SecretRef.Name
 		}
+		if b.AuthKeys != nil {
+			secrets["auth-keys"] = b.AuthKeys.SecretRef.Name
+		}
 		if b.Redis != nil {
 			secrets["redis"] = b.Redis.SecretRef.Name
 		}

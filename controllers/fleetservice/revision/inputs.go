@@ -50,6 +50,7 @@ type inputs struct {
 	PodOverrides json.RawMessage      `json:"podOverrides,omitempty"`
 	Kafka        string               `json:"kafka,omitempty"`
 	Redis        string               `json:"redis,omitempty"`
+	AuthKeys     string               `json:"authKeys,omitempty"`
 }
 
 // Hash names the revision that a service asks for: ten characters of the SHA-256 of its inputs in canonical JSON.
@@ -108,6 +109,9 @@ func (in *inputs) bind(fs *v1alpha1.FleetService) {
 	}
 	if b.Redis != nil {
 		in.Redis = b.Redis.SecretRef.Name
+	}
+	if b.AuthKeys != nil {
+		in.AuthKeys = b.AuthKeys.SecretRef.Name
 	}
 	if b.Consul != nil {
 		in.Consul = b.Consul.SecretRef.Name

@@ -103,6 +103,16 @@ func checkRedis(secret string, data map[string][]byte) []Problem {
 	return c.problems
 }
 
+// checkAuthKeys collects everything that is wrong with the Secret of keys that sign tokens.
+func checkAuthKeys(secret string, data map[string][]byte) []Problem {
+	c := content{secret: secret, data: data}
+	c.kind("auth-keys")
+	if signing := c.required("signing"); signing != "" {
+		c.required(signing + ".pem")
+	}
+	return c.problems
+}
+
 // content is one Secret's data while it is checked.
 type content struct {
 	secret   string

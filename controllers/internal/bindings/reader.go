@@ -122,6 +122,9 @@ func secretsOf(b *v1alpha1.Bindings) []boundSecret {
 	if b.Redis != nil {
 		list = append(list, boundSecret{"redis", b.Redis.SecretRef.Name})
 	}
+	if b.AuthKeys != nil {
+		list = append(list, boundSecret{"auth-keys", b.AuthKeys.SecretRef.Name})
+	}
 	return list
 }
 
@@ -152,6 +155,8 @@ func (r *Reader) find(ctx context.Context, which id) (finding, error) {
 		f.problems = checkKafka(which.secret.Name, secret.Data)
 	case which.kind == "redis":
 		f.problems = checkRedis(which.secret.Name, secret.Data)
+	case which.kind == "auth-keys":
+		f.problems = checkAuthKeys(which.secret.Name, secret.Data)
 	default:
 		f.consul, f.problems = checkConsul(which.secret.Name, secret.Data)
 	}
@@ -165,6 +170,8 @@ func missing(which id) Problem {
 		"consul": "type, host and port",
 		"kafka":  "type and bootstrap-servers",
 		"redis":  "type and host",
+
+		"auth-keys": "type, signing and <id>.pem for each key",
 	}
 	return Problem{
 		Secret: which.secret.Name,
