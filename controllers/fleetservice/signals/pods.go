@@ -87,10 +87,22 @@ func pod(p *corev1.Pod, now time.Time) []Fact {
 			continue // it waits for the init container that the fact is about
 		}
 		if f, found := container(subject(p, s), s, now); found {
-			facts = append(facts, f)
+			facts = append(facts, noLonger(p, s, f))
 		}
 	}
 	return facts
+}
+
+// noLonger tells one that was ready once from one that never was: it has as long to become ready again, since a machine
+// that is busy for a moment fails probes too.
+func noLonger(p *corev1.Pod, s *corev1.ContainerStatus, f Fact) Fact {
+	c := condition(p, corev1.ContainersReady)
+	if f.Reason != NotReady || c == nil || c.Status != corev1.ConditionFalse || !c.LastTransitionTime.After(f.Since) {
+		return f
+	}
+	f.Since = c.LastTransitionTime.Time
+	f.Message = fmt.Sprintf("%s was ready, but its readiness probe does not pass since %s", subject(p, s), f.Since.UTC().Format(time.TimeOnly))
+	return f
 }
 
 // initial classifies the init containers. One that ended well is done, however often it was tried.

@@ -174,6 +174,19 @@ func TestPodThatIsDeletedShowsNothing(t *testing.T) {
 	}
 }
 
+// TestNotReadyAnyMore: the time without readiness counts from its loss, not from the pod's start.
+func TestNotReadyAnyMore(t *testing.T) {
+	p := pod(t, one(`ready: false, restartCount: 0, `+running))
+	lost := time.Date(2026, 3, 1, 11, 59, 58, 0, time.UTC)
+	p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{
+		Type: corev1.ContainersReady, Status: corev1.ConditionFalse, LastTransitionTime: metav1.NewTime(lost),
+	})
+	facts := signals.Pods([]corev1.Pod{p}, now)
+	if len(facts) != 1 || !facts[0].Since.Equal(lost) || facts[0].Message != "pod p was ready, but its readiness probe does not pass since 11:59:58" {
+		t.Errorf("Pods = %+v, want one fact since %s", facts, lost)
+	}
+}
+
 func TestNotReadySinceItsStart(t *testing.T) {
 	p := pod(t, one(`ready: false, restartCount: 0, `+running))
 	want := time.Date(2026, 3, 1, 11, 59, 50, 0, time.UTC)
