@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"maps"
@@ -103,12 +104,12 @@ type rest struct {
 	client *http.Client
 }
 
-func newREST(address, method, host string, timeout time.Duration) (*rest, error) {
+func newREST(address, method, host string, timeout time.Duration, secure *tls.Config) (*rest, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, fmt.Errorf("--rest %q is not of the form http://host:port", address)
 	}
-	transport := &http.Transport{MaxIdleConnsPerHost: 1000}
+	transport := &http.Transport{MaxIdleConnsPerHost: 1000, TLSClientConfig: secure}
 	return &rest{
 		base:   strings.TrimSuffix(address, "/") + methods()[method].path,
 		host:   host,

@@ -58,13 +58,13 @@ func serve(t *testing.T) string {
 	return serveMovies(t, &movies{})
 }
 
-func serveMovies(t *testing.T, m *movies) string {
+func serveMovies(t *testing.T, m *movies, opts ...grpc.ServerOption) string {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, done := grpc.NewServer(), make(chan struct{})
+	server, done := grpc.NewServer(opts...), make(chan struct{})
 	moviev1.RegisterMovieServiceServer(server, m)
 	go func() { defer close(done); _ = server.Serve(listener) }()
 	t.Cleanup(func() { server.Stop(); <-done })

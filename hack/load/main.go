@@ -34,6 +34,7 @@ const (
 
 type options struct {
 	target, rest, host, consul, method string
+	tls, identity                      string
 	metrics, jsonFile                  string
 	rate                               int
 	duration, timeout, slow            time.Duration
@@ -79,6 +80,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.target, "target", "", "gRPC target: consul:///name, dns:///host:port or static:///host:port,host:port")
 	f.StringVar(&o.rest, "rest", "", "REST address instead of a target, for example http://127.0.0.1:8183")
 	f.StringVar(&o.host, "host", "", "host to ask for in place of the address's own: a gateway may know several")
+	f.StringVar(&o.tls, "tls", "", "call by TLS, with the tls.crt, tls.key and ca.crt in this directory, which may change meanwhile")
+	f.StringVar(&o.identity, "identity", "", "with --tls, the name that the server's certificate must have, spiffe://DOMAIN/ns/NAMESPACE/sa/SERVICE")
 	f.StringVar(&o.method, "method", details, "what to call: "+methodNames())
 	f.StringSliceVar(&o.movies, "movies", nil, "ids to ask for, in turn")
 	f.IntVar(&o.rate, "rate", 200, fmt.Sprintf("calls a second, at most %d; late answers do not slow it", maxRate))
@@ -106,6 +109,7 @@ func (o options) mistakes(rest []string) []error {
 	}
 	refuse(len(rest) > 0, "unexpected argument %q", strings.Join(rest, " "))
 	refuse((o.target == "") == (o.rest == ""), "give either --target or --rest")
+	refuse((o.tls == "") != (o.identity == ""), "--tls and --identity go together")
 	refuse(o.metrics != "" && o.rest != "", "--metrics is for --target: only gRPC calls are counted by their caller")
 	refuse(methods()[o.method] == method{}, "--method %q is not one of %s", o.method, methodNames())
 	refuse(len(o.movies) == 0, "give the ids to ask for: --movies 1,2,3")
@@ -122,23 +126,23 @@ func (o options) calls() int { return int(float64(o.rate) * o.duration.Seconds()
 
 // execute makes the calls. An error means that none was made.
 func execute(ctx context.Context, o options, stderr io.Writer) (*report, error) {
-	if o.rest != "" {
-		caller, err := newREST(o.rest, o.method, o.host, o.timeout)
-		if err != nil {
-			return nil, err
-		}
-		defer caller.close()
-		return drive(ctx, o, caller.call, stderr), nil
-	}
 	registry := prometheus.NewRegistry()
-	c, err := client.New(client.Options{
-		ConsulURL: o.consul, ConsulToken: os.Getenv("CONSUL_HTTP_TOKEN"), Metrics: registry,
+	c, err := client.New(client.Options{ //nolint:contextcheck // it lives until Close, not until ctx ends
+		ConsulURL: o.consul, ConsulToken: os.Getenv("CONSUL_HTTP_TOKEN"), Metrics: registry, TLSDir: o.tls, Server: o.identity,
 		Log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = c.Close() }() // the calls are over
+	if o.rest != "" {
+		caller, err := newREST(o.rest, o.method, o.host, o.timeout, c.TLS())
+		if err != nil {
+			return nil, err
+		}
+		defer caller.close()
+		return drive(ctx, o, caller.call, stderr), nil
+	}
 	conn, err := c.Dial(methods()[o.method].service, o.target, o.timeout)
 	if err != nil {
 		return nil, err

@@ -30,6 +30,10 @@ type Options struct {
 	// ConsulToken goes with ConsulURL; empty means anonymous.
 	ConsulToken string
 	Log         *slog.Logger
+	// TLSDir holds tls.crt, tls.key and ca.crt, which are read anew when they change; empty calls without TLS. Server is
+	// then the identity that every server called must have.
+	TLSDir string
+	Server string
 	// Metrics gets what the fleet's own callers count, grpc_client_handled_total above all; nil counts for nobody.
 	Metrics prometheus.Registerer
 }
@@ -38,6 +42,7 @@ type Options struct {
 type Client struct {
 	registry *consul.Registry
 	clients  *rpc.Clients
+	secure   *secure // nil without TLS
 }
 
 // New makes a client. Consul is not asked before a target needs it.
@@ -50,6 +55,10 @@ func New(o Options) (*Client, error) {
 		}
 		read = func() (binding.Consul, error) { return b, nil }
 	}
+	secure, err := newSecure(o)
+	if err != nil {
+		return nil, err
+	}
 	registry := consul.New(read)
 	metrics := o.Metrics
 	if metrics == nil {
@@ -57,6 +66,7 @@ func New(o Options) (*Client, error) {
 	}
 	return &Client{
 		registry: registry,
+		secure:   secure,
 		clients: rpc.NewClients(metrics,
 			discovery.NewResolver("static", discovery.Static{}, o.Log),
 			discovery.NewResolver("consul", registry, o.Log)),
@@ -93,7 +103,7 @@ func (c *Client) Dial(service, target string, timeout time.Duration) (grpc.Clien
 	if problem := config.Target(target).Problem(); problem != "" {
 		return nil, fmt.Errorf("target %q %s", target, problem)
 	}
-	return c.clients.Dial(service, target, timeout)
+	return c.clients.Dial(service, target, timeout, c.secure.dialOptions()...)
 }
 
 // WithRevision lets a caller know to which revision a call went, even if it failed; "" if no registry told.
@@ -106,5 +116,6 @@ func WithRevision(ctx context.Context) (context.Context, func() string) {
 func (c *Client) Close() error {
 	err := c.clients.Close()
 	c.registry.Close()
+	c.secure.close()
 	return err
 }

@@ -56,7 +56,9 @@ func (r *Registry) Close() {
 }
 
 // Use calls f with a client of the agent that the registry writes to.
-func (r *Registry) Use(ctx context.Context, f func(*api.Client) error) error { return r.writes.use(ctx, f) }
+func (r *Registry) Use(ctx context.Context, f func(*api.Client) error) error {
+	return r.writes.use(ctx, f)
+}
 
 // Register implements [discovery.Registrar].
 func (r *Registry) Register(ctx context.Context, service string, i discovery.Instance) error {
