@@ -157,6 +157,14 @@ type TrafficStatus struct {
 	Since metav1.Time `json:"since"`
 }
 
+// ConsulRegistration is a place in Consul.
+type ConsulRegistration struct {
+	// name is the service's name there.
+	Name string `json:"name"`
+	// secretName is the Secret with Consul's address.
+	SecretName string `json:"secretName"`
+}
+
 // FleetServiceStatus is what the operator observed and decided.
 type FleetServiceStatus struct {
 	// observedGeneration is the generation of the spec that this status speaks of.
@@ -180,6 +188,13 @@ type FleetServiceStatus struct {
 	// traffic is where the callers of this service were last seen to be sent, and since when.
 	// +optional
 	Traffic *TrafficStatus `json:"traffic,omitempty"`
+	// consul is where Consul holds entries of the service: where it is bound now, and where it was bound before until they
+	// are removed.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +listMapKey=secretName
+	Consul []ConsulRegistration `json:"consul,omitempty"`
 	// previous is the revision that stable replaced, while the bake lasts.
 	// +optional
 	Previous *RevisionStatus `json:"previous,omitempty"`

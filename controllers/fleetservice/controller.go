@@ -255,7 +255,7 @@ func (r *Reconciler) next(s *scope) time.Duration {
 			next = min(next, d)
 		}
 	}
-	if s.report.Consul != nil || traffic.ByGateway(s.fs) {
+	if s.report.Consul != nil || traffic.ByGateway(s.fs) || len(former(s.fs)) > 0 {
 		next = min(next, unwatchedInterval)
 	}
 	return next

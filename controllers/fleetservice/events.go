@@ -130,6 +130,12 @@ func (r *Reconciler) announceDamage(s *scope, before *v1alpha1.FleetServiceStatu
 	}
 }
 
+func (r *Reconciler) announceKept(fs *v1alpha1.FleetService, where v1alpha1.ConsulRegistration, why error) {
+	r.events.Eventf(fs, nil, corev1.EventTypeWarning, "ConsulEntriesKept", "leave",
+		"the service is bound to Consul by Secret %s no more, and its entries there could not be removed: %v. Delete service-splitter, service-resolver and service-defaults %s in Consul, if it is still there",
+		where.SecretName, why, where.Name)
+}
+
 func (r *Reconciler) announceSkipped(fs *v1alpha1.FleetService, what string) {
 	r.events.Eventf(fs, nil, corev1.EventTypeWarning, "DeletionSkipped", "delete", "deletion goes on without %s", what)
 }

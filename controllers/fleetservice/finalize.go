@@ -107,15 +107,22 @@ func (r *Reconciler) leaveTraffic(ctx context.Context, fs *v1alpha1.FleetService
 			r.announceSkipped(fs, "its Consul entries: the Secret with Consul's address is gone")
 			continue
 		}
-		err := p.Remove(ctx, target)
-		switch {
-		case err != nil && late:
-			r.announceSkipped(fs, fmt.Sprintf("what %s holds of it: %v", p.Name(), err))
-		case err != nil:
-			failures = append(failures, err)
+		if err := p.Remove(ctx, target); err != nil {
+			failures = append(failures, fmt.Errorf("what %s holds of it: %w", p.Name(), err))
 		}
 	}
-	return errors.Join(failures...)
+	for _, old := range former(fs) {
+		if err := r.leaveRegistry(ctx, fs, old); err != nil {
+			failures = append(failures, fmt.Errorf("what Consul holds of it by Secret %s: %w", old.SecretName, err))
+		}
+	}
+	if err := errors.Join(failures...); err != nil && !late {
+		return err
+	}
+	for _, err := range failures {
+		r.announceSkipped(fs, err.Error())
+	}
+	return nil
 }
 
 // settleTraffic sends all requests to the stable revision before anything goes: a canary's pods may end first.

@@ -43,6 +43,8 @@ type scope struct {
 
 	plan plan.Plan // Next
 
+	left []v1alpha1.ConsulRegistration // act: where Consul holds nothing of the service any more, or cannot be asked
+
 	actErr error // act: the first action that failed; those after it were not tried
 	routed bool  // act: requests were moved in this reconcile, which is to be verified in the next
 }
@@ -74,6 +76,8 @@ type memory struct {
 	books map[types.UID]*book
 	// reported is when status was written last.
 	reported map[types.UID]time.Time
+	// leaving is since when a service's entries could not be taken out of a Consul that it is bound to no more.
+	leaving map[types.UID]time.Time
 	// tried are the API server's answers to the last dry run of each service's Deployment.
 	tried map[types.UID]dryRun
 }
@@ -84,7 +88,7 @@ type dryRun struct{ hash, refusal string }
 func newMemory() *memory {
 	return &memory{
 		agents: map[types.UID]bindings.Consul{}, books: map[types.UID]*book{}, reported: map[types.UID]time.Time{},
-		tried: map[types.UID]dryRun{},
+		leaving: map[types.UID]time.Time{}, tried: map[types.UID]dryRun{},
 	}
 }
 
@@ -99,6 +103,23 @@ func (m *memory) agent(uid types.UID) (bindings.Consul, bool) {
 	defer m.mu.Unlock()
 	agent, ok := m.agents[uid]
 	return agent, ok
+}
+
+// tryingSince is when something was first tried that has not come about since; now at the first time.
+func (m *memory) tryingSince(uid types.UID, now time.Time) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.leaving[uid].IsZero() {
+		m.leaving[uid] = now
+	}
+	return m.leaving[uid]
+}
+
+// succeeded ends such a time.
+func (m *memory) succeeded(uid types.UID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.leaving, uid)
 }
 
 func (m *memory) book(uid types.UID) *book {
@@ -149,5 +170,6 @@ func (m *memory) forget(uid types.UID) {
 	delete(m.agents, uid)
 	delete(m.books, uid)
 	delete(m.reported, uid)
+	delete(m.leaving, uid)
 	delete(m.tried, uid)
 }

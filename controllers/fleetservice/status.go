@@ -195,6 +195,7 @@ func (r *Reconciler) fill(s *scope) {
 	if t := s.fs.Status.Traffic; t != nil {
 		t.Through = traffic.Names(s.providers)
 	}
+	s.fs.Status.Consul = s.registrations()
 	s.tellEvidence()
 	r.setConditions(s)
 }

@@ -49,6 +49,7 @@ func (r *Reconciler) sweep(ctx context.Context, s *scope, _ plan.Action) error {
 		}
 	}
 	r.sweepRegistry(ctx, s)
+	r.leaveRegistries(ctx, s)
 	return nil
 }
 

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/consul/api"
-
-	"movieexample.com/fleet/controllers/fleetservice/revision"
 )
 
 // timeout bounds all that one method asks of Consul, so that an agent that hangs never holds up a reconcile for long. What
@@ -52,7 +50,7 @@ func (c *Consul) Follows(ctx context.Context, t Target, split Split) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	have, err := a.look(ctx, revision.ConsulName(t.Service))
+	have, err := a.look(ctx, t.name())
 	if err != nil {
 		return false, err
 	}
@@ -74,7 +72,7 @@ func (c *Consul) Move(ctx context.Context, t Target, split Split) error {
 	if err != nil {
 		return err
 	}
-	name, owner := revision.ConsulName(t.Service), ownerName(t.Service)
+	name, owner := t.name(), ownerName(t.Service)
 	have, err := a.look(ctx, name)
 	if err != nil {
 		return err
@@ -108,7 +106,7 @@ func (c *Consul) Remove(ctx context.Context, t Target) error {
 		return err
 	}
 	for _, kind := range []string{api.ServiceSplitter, api.ServiceResolver, api.ServiceDefaults} {
-		entry, err := a.read(ctx, kind, revision.ConsulName(t.Service))
+		entry, err := a.read(ctx, kind, t.name())
 		if err != nil {
 			return err
 		}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/hashicorp/consul/api"
 
-	"movieexample.com/fleet/controllers/fleetservice/revision"
 	"movieexample.com/fleet/controllers/internal/bindings"
 )
 
@@ -33,7 +32,7 @@ func (c *Consul) Deregister(ctx context.Context, t Target, live map[string]bool,
 	if err != nil {
 		return nil, err
 	}
-	name := revision.ConsulName(t.Service)
+	name := t.name()
 	instances, _, err := a.client.Health().Service(name, "", false, (&api.QueryOptions{}).WithContext(ctx))
 	if err != nil {
 		return nil, a.failed("list the instances of", name, name, err)

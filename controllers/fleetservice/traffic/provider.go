@@ -1,10 +1,12 @@
 package traffic
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
 	"movieexample.com/fleet/api/v1alpha1"
+	"movieexample.com/fleet/controllers/fleetservice/revision"
 	"movieexample.com/fleet/controllers/internal/bindings"
 )
 
@@ -25,7 +27,11 @@ type Target struct {
 	Service *v1alpha1.FleetService
 	// Consul is the service's agent; nil where there is none, or where its Secret cannot be read.
 	Consul *bindings.Consul
+	// Name is the service's name in Consul; empty means the one that its spec says.
+	Name string
 }
+
+func (t Target) name() string { return cmp.Or(t.Name, revision.ConsulName(t.Service)) }
 
 // Provider moves requests of one kind. Each method may be called again at any time and writes only what differs.
 type Provider interface {
