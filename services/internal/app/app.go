@@ -42,6 +42,8 @@ type Program[C config.Settings] struct {
 	Build func(ctx context.Context, env Env[C]) (Service, error)
 	// Migrate brings the database's schema up to date and returns; nil if the service has no database.
 	Migrate func(ctx context.Context, env Env[C]) error
+	// Schema tells the version of the database's schema; nil if the service has no database.
+	Schema func(ctx context.Context, env Env[C]) (fmt.Stringer, error)
 }
 
 // Env is what a service gets to build itself with.
@@ -137,6 +139,10 @@ func command[C config.Settings](p Program[C], proc process) *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return mistake(err) })
 	loader.BindFlags(root.PersistentFlags())
+	root.AddCommand(configuration(loader, proc))
+	if p.Schema != nil {
+		root.AddCommand(schema(p, loader, proc))
+	}
 	if p.Migrate != nil {
 		root.AddCommand(&cobra.Command{
 			Use:   "migrate",
@@ -152,7 +158,7 @@ func mistake(err error) error { return fmt.Errorf("%w%w", errMistake, err) }
 
 // migrate ends early on a signal.
 func migrate[C config.Settings](ctx context.Context, p Program[C], loader *config.Loader[C], proc process) error {
-	c, log, err := prepare(p, loader, proc)
+	c, log, err := prepare(p, loader, proc, &slog.LevelVar{})
 	if err != nil {
 		return err
 	}
@@ -178,14 +184,14 @@ func migrate[C config.Settings](ctx context.Context, p Program[C], loader *confi
 	return nil
 }
 
-// prepare reads the settings and makes the logger.
-func prepare[C config.Settings](p Program[C], loader *config.Loader[C], proc process) (C, *slog.Logger, error) {
+// prepare reads the settings and makes the logger, whose level is held in level.
+func prepare[C config.Settings](p Program[C], loader *config.Loader[C], proc process, level *slog.LevelVar) (C, *slog.Logger, error) {
 	c, err := loader.Load(proc.lookupEnv)
 	if err != nil {
 		return c, nil, err
 	}
 	settings := c.Base().Log
-	log, err := telemetry.NewLogger(proc.stdout, telemetry.LogOptions{Level: settings.Level, Format: settings.Format})
+	log, err := telemetry.NewLogger(proc.stdout, telemetry.LogOptions{Level: settings.Level, Format: settings.Format, Live: level})
 	if err != nil {
 		return c, nil, mistake(err)
 	}

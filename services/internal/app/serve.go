@@ -42,9 +42,11 @@ const stopPart = 2 * time.Second // for a part whose stop should be immediate
 // server is a service while it is put together; each method of assemble fills in some of it.
 type server[C config.Settings] struct {
 	program Program[C]
+	loader  *config.Loader[C]
 	config  C
 	proc    process
 	log     *slog.Logger
+	level   *slog.LevelVar
 
 	faults    fault.Switch
 	metrics   *prometheus.Registry
@@ -64,11 +66,12 @@ type server[C config.Settings] struct {
 }
 
 func serve[C config.Settings](ctx context.Context, p Program[C], loader *config.Loader[C], proc process) error {
-	c, log, err := prepare(p, loader, proc)
+	level := &slog.LevelVar{}
+	c, log, err := prepare(p, loader, proc, level)
 	if err != nil {
 		return err
 	}
-	s := &server[C]{program: p, config: c, proc: proc, log: log, workers: newWorkers(ctx)}
+	s := &server[C]{program: p, loader: loader, config: c, proc: proc, log: log, level: level, workers: newWorkers(ctx)}
 	if err := s.assemble(ctx); err != nil {
 		return errors.Join(err, s.release(), s.traces.Stop(ctx))
 	}
@@ -122,7 +125,7 @@ func (s *server[C]) listen(ctx context.Context) error {
 		}
 		s.listeners[path] = l
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.listenForProfiles(ctx))...)
 }
 
 // connect makes the registry and the ways to other services.
@@ -212,6 +215,8 @@ func (s *server[C]) start(r *lifecycle.Runner) {
 	r.Go("REST server", s.rest.ServeOn(s.secured(s.listeners["rest.port"])))
 	r.Go("readiness", s.readiness.Run)
 	r.Go("faults", s.faults.Run)
+	r.Go("configuration file", s.follow)
+	s.serveProfiles(r)
 	if s.identity != nil {
 		r.Go("certificate", s.identity.Run)
 	}

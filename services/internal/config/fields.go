@@ -184,6 +184,9 @@ func (f field) help() string {
 	if enum := f.tag.Get("enum"); enum != "" {
 		text += " (" + strings.ReplaceAll(enum, ",", ", ") + ")"
 	}
+	if f.tag.Get("live") == "true" {
+		text += "; a change of the file acts at once"
+	}
 	return text
 }
 

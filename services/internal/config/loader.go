@@ -46,15 +46,26 @@ func (l *Loader[C]) BindFlags(flags *pflag.FlagSet) {
 
 // Load reads all sources. The error names every mistake, one a line, and wraps [ErrInvalid].
 func (l *Loader[C]) Load(lookupEnv func(string) (string, bool)) (C, error) {
+	c, _, err := l.read(lookupEnv)
+	return c, err
+}
+
+// File is the path of the configuration file, or "" if there is none.
+func (l *Loader[C]) File(lookupEnv func(string) (string, bool)) string {
+	fromEnv, _ := lookupEnv(FileEnv)
+	return cmp.Or(l.file, fromEnv)
+}
+
+// read returns what was given for each path, too.
+func (l *Loader[C]) read(lookupEnv func(string) (string, bool)) (C, map[string]given, error) {
 	c := l.defaults
 	m := &mistakes{}
 	leaves := fields(&c)
-	fromEnv, _ := lookupEnv(FileEnv)
 	values := map[string]given{}
-	if file := cmp.Or(l.file, fromEnv); file != "" {
+	if file := l.File(lookupEnv); file != "" {
 		doc, err := readFile(file, m.add)
 		if err != nil {
-			return c, fmt.Errorf("%w: %w", ErrInvalid, err)
+			return c, nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
 		m.unknown(doc, leaves)
 		values = doc.values
@@ -68,9 +79,9 @@ func (l *Loader[C]) Load(lookupEnv func(string) (string, bool)) (C, error) {
 		}
 	}
 	check("", reflect.ValueOf(c), func(path string, value any, problem string) {
-		m.add(path, cmp.Or(values[path].origin, "default"), value, problem)
+		m.add(path, cmp.Or(values[path].origin, byDefault), value, problem)
 	})
-	return c, m.err()
+	return c, values, m.err()
 }
 
 // overlay puts the environment over the file, and flags over both.

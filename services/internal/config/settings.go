@@ -51,7 +51,8 @@ type REST struct {
 
 // Admin is the plain HTTP server of probes and metrics.
 type Admin struct {
-	Port Port `config:"port" help:"port of /metrics, /healthz and /readyz"`
+	Port      Port `config:"port" help:"port of /metrics, /healthz and /readyz"`
+	PprofPort Port `config:"pprofPort" help:"port of /debug/pprof on 127.0.0.1 only; 0 is none"`
 }
 
 // Port is a TCP port; 0 asks for any free one.
@@ -59,13 +60,13 @@ type Port int
 
 // Log says how much is logged, and in which form.
 type Log struct {
-	Level  string `config:"level" enum:"debug,info,warn,error" help:"lowest level that is logged"`
+	Level  string `config:"level" enum:"debug,info,warn,error" live:"true" help:"lowest level that is logged"`
 	Format string `config:"format" enum:"auto,json,text" help:"form of the log; auto is text on a terminal, else json"`
 }
 
 // Discovery says where the service registers its instances and finds those of others.
 type Discovery struct {
-	Kind string `config:"kind" enum:"none,consul" help:"registry of instances; consul needs the binding consul"`
+	Kind string `config:"kind" enum:"none,consul" binding:"consul" help:"registry of instances; consul needs the binding consul"`
 	Name string `config:"name" help:"name to register under; empty means the service's own name"`
 }
 
@@ -85,7 +86,7 @@ const (
 
 // Storage says where records are kept.
 type Storage struct {
-	Kind string `config:"kind" enum:"mysql,memory" help:"where records are kept; mysql needs the binding mysql"`
+	Kind string `config:"kind" enum:"mysql,memory" binding:"mysql" help:"where records are kept; mysql needs the binding mysql"`
 }
 
 // Upstream is another service that this one calls.
@@ -129,7 +130,7 @@ func (c Common) Check(report Report) {
 	for _, p := range []struct {
 		path string
 		port Port
-	}{{"api.port", c.API.Port}, {"rest.port", c.REST.Port}, {"admin.port", c.Admin.Port}} {
+	}{{"api.port", c.API.Port}, {"rest.port", c.REST.Port}, {"admin.port", c.Admin.Port}, {"admin.pprofPort", c.Admin.PprofPort}} {
 		if other, ok := taken[p.port]; ok && p.port != 0 {
 			report(p.path, p.port, "is the port of "+other+" too: give each a port of its own")
 		}

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"time"
 
@@ -35,6 +36,7 @@ func main() {
 		Defaults: settings{Common: config.Defaults(8081), Storage: config.Storage{Kind: config.Memory}},
 		Build:    build,
 		Migrate:  migrate,
+		Schema:   schema,
 	}))
 }
 
@@ -70,4 +72,12 @@ func migrate(ctx context.Context, env app.Env[settings]) error {
 		return err
 	}
 	return storage.Migrate(ctx, dir, mysql.Migrations(), env.Log)
+}
+
+func schema(ctx context.Context, env app.Env[settings]) (fmt.Stringer, error) {
+	dir, err := binding.Dir("mysql")
+	if err != nil {
+		return nil, err
+	}
+	return storage.ReadSchema(ctx, dir, mysql.Migrations(), mysql.LowestSchema, env.Log)
 }
