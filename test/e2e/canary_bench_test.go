@@ -94,6 +94,11 @@ func TestBenchConviction(t *testing.T) {
 	table.print("release", "requests/s", "weight", "tries", "to weight 0: median, p90", "last request after weight 0", "failed requests: median, max", "reasons")
 }
 
+// on is the same application with releases of another service, as a subtest sees it.
+func (r *trial) on(t *testing.T, target string) *trial {
+	return &trial{fleet: r.in(t), target: target, nonce: r.nonce}
+}
+
 // lines are the rows of a table that several tries fill.
 type lines struct {
 	mu   sync.Mutex

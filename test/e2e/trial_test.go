@@ -44,11 +44,6 @@ func newTrial(t *testing.T, namespace string, policy *v1alpha1.RolloutPolicy, ch
 	return &trial{fleet: f, target: "metadata"}
 }
 
-// on is the same application with releases of another service, as a subtest sees it.
-func (r *trial) on(t *testing.T, target string) *trial {
-	return &trial{fleet: r.in(t), target: target, nonce: r.nonce}
-}
-
 // try releases the service with a fault; none is a good release.
 func (r *trial) try(fault string) {
 	r.t.Helper()

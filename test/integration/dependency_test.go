@@ -37,7 +37,7 @@ func (f fleet) eventuallyFresh(t *testing.T) {
 	eventually(t, func() error {
 		got, err := f.details(t, "tt1")
 		if err != nil || got.GetRating().GetCount() != 1 || got.GetRating().GetStale() {
-			return fmt.Errorf("GetMovieDetails = %v, %v, want a fresh rating", got, err)
+			return fmt.Errorf("GetMovieDetails = %v, want a fresh rating (%w)", got, err)
 		}
 		return nil
 	})

@@ -61,7 +61,7 @@ func Hash(fs *v1alpha1.FleetService) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	raw, err := json.Marshal(in)
+	raw, err := json.Marshal(in) //nolint:gosec // authKeys is the name of a Secret
 	if err != nil {
 		return "", fmt.Errorf("encode the revision: %w", err)
 	}

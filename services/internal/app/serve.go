@@ -151,7 +151,7 @@ func (s *server[C]) servers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.grpc = rpc.NewServer(rpc.ServerOptions{
+	s.grpc = rpc.NewServer(rpc.ServerOptions{ //nolint:contextcheck // each stream has a context of its own
 		Log: s.log, Metrics: s.metrics, Revision: revision, Reflection: s.config.Base().API.Reflection,
 		Innermost:   []grpc.UnaryServerInterceptor{s.faults.Intercept},
 		Credentials: s.credentials(), Clients: s.config.Base().TLS.ClientIDs(),
