@@ -1,7 +1,7 @@
 ##@ Lint
 
 .PHONY: lint lint-go lint-shell lint-chart fmt
-lint: lint-go lint-shell lint-proto lint-chart ## Check style, layers and limits of everything: Go, shell, protobuf, chart.
+lint: lint-go lint-shell lint-proto check-proto-breaking lint-chart ## Check style, layers and limits of everything: Go, shell, protobuf, chart.
 
 lint-go: $(call tool,golangci-lint) ## Check the Go code (.golangci.yml says what and why).
 	@$(call tool,golangci-lint) run ./...
