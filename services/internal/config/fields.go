@@ -106,6 +106,9 @@ func (f field) set(g given) string {
 	if d, ok := f.value.Addr().Interface().(*time.Duration); ok {
 		return setDuration(d, g.text)
 	}
+	if b, ok := f.value.Addr().Interface().(*Bytes); ok {
+		return setBytes(b, g.text)
+	}
 	switch f.value.Kind() {
 	case reflect.String:
 		return f.setString(g.text)

@@ -11,10 +11,13 @@ type Kind int
 
 // Every kind but Internal is made on purpose by a controller, a repository or a gateway.
 const (
-	Internal    Kind = iota // anything that nobody gave a kind: the caller learns no more than that
-	Invalid                 // the request breaks rules; it names each field at fault
-	NotFound                // what was asked for is not there
-	Unavailable             // something that is needed is away; trying again later is right
+	Internal      Kind = iota // anything that nobody gave a kind: the caller learns no more than that
+	Invalid                   // the request breaks rules; it names each field at fault
+	NotFound                  // what was asked for is not there
+	Unavailable               // something that is needed is away; trying again later is right
+	Exhausted                 // more than there is room for; the message says of what
+	Aborted                   // somebody else was faster; asking how things are now and trying again is right
+	Unimplemented             // this installation does not do it; the message says what it lacks
 )
 
 // Violation is one field of a request that breaks a rule.
@@ -50,6 +53,21 @@ func NewNotFound(format string, args ...any) error {
 // NewUnavailable says in a sentence what is away. The cause is logged and never sent.
 func NewUnavailable(cause error, format string, args ...any) error {
 	return &Error{Kind: Unavailable, Message: fmt.Sprintf(format, args...), cause: cause}
+}
+
+// NewExhausted says in a sentence what there is too much of. The cause is logged and never sent; it may be nil.
+func NewExhausted(cause error, format string, args ...any) error {
+	return &Error{Kind: Exhausted, Message: fmt.Sprintf(format, args...), cause: cause}
+}
+
+// NewAborted says in a sentence what has changed meanwhile.
+func NewAborted(format string, args ...any) error {
+	return &Error{Kind: Aborted, Message: fmt.Sprintf(format, args...)}
+}
+
+// NewUnimplemented says in a sentence what is missing, and who can add it.
+func NewUnimplemented(format string, args ...any) error {
+	return &Error{Kind: Unimplemented, Message: fmt.Sprintf(format, args...)}
 }
 
 // NewInvalid lists every field at fault. It is nil when there is none.

@@ -18,6 +18,12 @@ func (k Kind) code() codes.Code {
 		return codes.NotFound
 	case Unavailable:
 		return codes.Unavailable
+	case Exhausted:
+		return codes.ResourceExhausted
+	case Aborted:
+		return codes.Aborted
+	case Unimplemented:
+		return codes.Unimplemented
 	default:
 		return codes.Internal
 	}

@@ -56,6 +56,14 @@ func words(pattern string) string {
 		return "a letter or digit, then at most 127 letters, digits and - _ . : ~"
 	case "^[A-Za-z0-9][-A-Za-z0-9_.:~@+]{0,127}$":
 		return "a letter or digit, then at most 127 letters, digits and - _ . : ~ @ +"
+	case "^[A-Za-z0-9][-A-Za-z0-9_]{15,127}$":
+		return "16 to 128 letters, digits and - _, the first a letter or digit"
+	case `^[^/\\\x00-\x1f\x7f-\x9f\x{061c}\x{200e}\x{200f}\x{2028}-\x{202e}\x{2066}-\x{2069}]+$`:
+		return "a name without slashes, backslashes, control characters and marks of writing direction"
+	case "^([0-9a-f]{64})?$":
+		return "64 lower-case hexadecimal digits, or nothing"
+	case "^sha256-[0-9a-f]{64}$":
+		return "sha256- and 64 lower-case hexadecimal digits"
 	default:
 		return "what matches " + pattern
 	}

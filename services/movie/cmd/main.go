@@ -33,6 +33,7 @@ type settings struct {
 	config.Common `config:",inline"`
 
 	Upstreams upstreams `config:"upstreams"`
+	Files     keeping   `config:"files"`
 }
 
 type upstreams struct {
@@ -51,6 +52,7 @@ func main() {
 				Metadata: config.Upstream{Target: "static:///127.0.0.1:8081", Timeout: callTimeout},
 				Rating:   config.Upstream{Target: "static:///127.0.0.1:8082", Timeout: ratingTimeout},
 			},
+			Files: keeping{MaxSize: 4 << 30, KeepParts: 24 * time.Hour},
 		},
 		Build: build,
 	}))
@@ -72,9 +74,12 @@ func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
 	if err := errors.Join(metadataErr, ratingErr); err != nil {
 		return app.Service{}, err
 	}
-	h := handler.New(controller.New(metadata, rating))
-	return app.Service{
-		RegisterGRPC: func(r grpc.ServiceRegistrar) { moviev1.RegisterMovieServiceServer(r, h) },
-		RegisterREST: []rpc.RegisterREST{moviev1.RegisterMovieServiceHandler},
-	}, nil
+	files, service, err := keep(env)
+	if err != nil {
+		return app.Service{}, err
+	}
+	h := handler.New(controller.New(metadata, rating), files)
+	service.RegisterGRPC = func(r grpc.ServiceRegistrar) { moviev1.RegisterMovieServiceServer(r, h) }
+	service.RegisterREST = []rpc.RegisterREST{moviev1.RegisterMovieServiceHandler}
+	return service, nil
 }

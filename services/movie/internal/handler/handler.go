@@ -20,10 +20,13 @@ type Handler struct {
 	moviev1.UnimplementedMovieServiceServer
 
 	controller Controller
+	files      Files
 }
 
-// New serves what the controller decides.
-func New(controller Controller) *Handler { return &Handler{controller: controller} }
+// New serves what the controller decides, and files.
+func New(controller Controller, files Files) *Handler {
+	return &Handler{controller: controller, files: files}
+}
 
 // GetMovieDetails implements movie.v1.
 func (h *Handler) GetMovieDetails(ctx context.Context, request *moviev1.GetMovieDetailsRequest) (*moviev1.GetMovieDetailsResponse, error) {

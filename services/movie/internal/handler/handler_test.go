@@ -52,7 +52,7 @@ func TestGetMovieDetails(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := handler.New(details(func(string) (model.Details, error) { return c.details, nil }))
+			h := handler.New(details(func(string) (model.Details, error) { return c.details, nil }), nil)
 			got, err := h.GetMovieDetails(t.Context(), &moviev1.GetMovieDetailsRequest{MovieId: "1"})
 			if diff := cmp.Diff(c.want, got.GetDetails(), protocmp.Transform()); err != nil || diff != "" {
 				t.Errorf("GetMovieDetails = %v (-want +got):\n%s", err, diff)
@@ -67,7 +67,7 @@ func TestFailures(t *testing.T) {
 		codes.Unavailable: problem.NewUnavailable(errors.New("refused"), "metadata cannot be had now"),
 		codes.Internal:    errors.New("odd"),
 	} {
-		h := handler.New(details(func(string) (model.Details, error) { return model.Details{}, err }))
+		h := handler.New(details(func(string) (model.Details, error) { return model.Details{}, err }), nil)
 		if _, got := h.GetMovieDetails(t.Context(), &moviev1.GetMovieDetailsRequest{MovieId: "1"}); status.Code(got) != want {
 			t.Errorf("GetMovieDetails = %v for %v, want %v", got, err, want)
 		}

@@ -1,2 +1,2 @@
-// Package model is a movie as a visitor sees it, apart from transport.
+// Package model is a movie as a visitor sees it, and the files of movies, apart from transport and storage.
 package model

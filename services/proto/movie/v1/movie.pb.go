@@ -312,7 +312,7 @@ var File_movie_v1_movie_proto protoreflect.FileDescriptor
 
 const file_movie_v1_movie_proto_rawDesc = "" +
 	"\n" +
-	"\x14movie/v1/movie.proto\x12\bmovie.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"O\n" +
+	"\x14movie/v1/movie.proto\x12\bmovie.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15movie/v1/upload.proto\"O\n" +
 	"\vMovieRating\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\x01R\x05value\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x03R\x05count\x12\x14\n" +
@@ -334,9 +334,13 @@ const file_movie_v1_movie_proto_rawDesc = "" +
 	"\x16GetMovieDetailsRequest\x12F\n" +
 	"\bmovie_id\x18\x01 \x01(\tB+\xbaH(r&2$^[A-Za-z0-9][-A-Za-z0-9_.:~]{0,127}$R\amovieId\"K\n" +
 	"\x17GetMovieDetailsResponse\x120\n" +
-	"\adetails\x18\x01 \x01(\v2\x16.movie.v1.MovieDetailsR\adetails2k\n" +
+	"\adetails\x18\x01 \x01(\v2\x16.movie.v1.MovieDetailsR\adetails2\xcb\x02\n" +
 	"\fMovieService\x12[\n" +
-	"\x0fGetMovieDetails\x12 .movie.v1.GetMovieDetailsRequest\x1a!.movie.v1.GetMovieDetailsResponse\"\x03\x90\x02\x01B8Z6movieexample.com/fleet/services/proto/movie/v1;moviev1b\x06proto3"
+	"\x0fGetMovieDetails\x12 .movie.v1.GetMovieDetailsRequest\x1a!.movie.v1.GetMovieDetailsResponse\"\x03\x90\x02\x01\x12N\n" +
+	"\n" +
+	"UploadFile\x12\x1b.movie.v1.UploadFileRequest\x1a\x1c.movie.v1.UploadFileResponse\"\x03\x90\x02\x02(\x01\x12I\n" +
+	"\tGetUpload\x12\x1a.movie.v1.GetUploadRequest\x1a\x1b.movie.v1.GetUploadResponse\"\x03\x90\x02\x01\x12C\n" +
+	"\aGetFile\x12\x18.movie.v1.GetFileRequest\x1a\x19.movie.v1.GetFileResponse\"\x03\x90\x02\x01B8Z6movieexample.com/fleet/services/proto/movie/v1;moviev1b\x06proto3"
 
 var (
 	file_movie_v1_movie_proto_rawDescOnce sync.Once
@@ -357,19 +361,31 @@ var file_movie_v1_movie_proto_goTypes = []any{
 	(*GetMovieDetailsRequest)(nil),  // 2: movie.v1.GetMovieDetailsRequest
 	(*GetMovieDetailsResponse)(nil), // 3: movie.v1.GetMovieDetailsResponse
 	(*timestamppb.Timestamp)(nil),   // 4: google.protobuf.Timestamp
+	(*UploadFileRequest)(nil),       // 5: movie.v1.UploadFileRequest
+	(*GetUploadRequest)(nil),        // 6: movie.v1.GetUploadRequest
+	(*GetFileRequest)(nil),          // 7: movie.v1.GetFileRequest
+	(*UploadFileResponse)(nil),      // 8: movie.v1.UploadFileResponse
+	(*GetUploadResponse)(nil),       // 9: movie.v1.GetUploadResponse
+	(*GetFileResponse)(nil),         // 10: movie.v1.GetFileResponse
 }
 var file_movie_v1_movie_proto_depIdxs = []int32{
-	4, // 0: movie.v1.MovieDetails.create_time:type_name -> google.protobuf.Timestamp
-	4, // 1: movie.v1.MovieDetails.update_time:type_name -> google.protobuf.Timestamp
-	0, // 2: movie.v1.MovieDetails.rating:type_name -> movie.v1.MovieRating
-	1, // 3: movie.v1.GetMovieDetailsResponse.details:type_name -> movie.v1.MovieDetails
-	2, // 4: movie.v1.MovieService.GetMovieDetails:input_type -> movie.v1.GetMovieDetailsRequest
-	3, // 5: movie.v1.MovieService.GetMovieDetails:output_type -> movie.v1.GetMovieDetailsResponse
-	5, // [5:6] is the sub-list for method output_type
-	4, // [4:5] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	4,  // 0: movie.v1.MovieDetails.create_time:type_name -> google.protobuf.Timestamp
+	4,  // 1: movie.v1.MovieDetails.update_time:type_name -> google.protobuf.Timestamp
+	0,  // 2: movie.v1.MovieDetails.rating:type_name -> movie.v1.MovieRating
+	1,  // 3: movie.v1.GetMovieDetailsResponse.details:type_name -> movie.v1.MovieDetails
+	2,  // 4: movie.v1.MovieService.GetMovieDetails:input_type -> movie.v1.GetMovieDetailsRequest
+	5,  // 5: movie.v1.MovieService.UploadFile:input_type -> movie.v1.UploadFileRequest
+	6,  // 6: movie.v1.MovieService.GetUpload:input_type -> movie.v1.GetUploadRequest
+	7,  // 7: movie.v1.MovieService.GetFile:input_type -> movie.v1.GetFileRequest
+	3,  // 8: movie.v1.MovieService.GetMovieDetails:output_type -> movie.v1.GetMovieDetailsResponse
+	8,  // 9: movie.v1.MovieService.UploadFile:output_type -> movie.v1.UploadFileResponse
+	9,  // 10: movie.v1.MovieService.GetUpload:output_type -> movie.v1.GetUploadResponse
+	10, // 11: movie.v1.MovieService.GetFile:output_type -> movie.v1.GetFileResponse
+	8,  // [8:12] is the sub-list for method output_type
+	4,  // [4:8] is the sub-list for method input_type
+	4,  // [4:4] is the sub-list for extension type_name
+	4,  // [4:4] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_movie_v1_movie_proto_init() }
@@ -377,6 +393,7 @@ func file_movie_v1_movie_proto_init() {
 	if File_movie_v1_movie_proto != nil {
 		return
 	}
+	file_movie_v1_upload_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -22,6 +22,9 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	MovieService_GetMovieDetails_FullMethodName = "/movie.v1.MovieService/GetMovieDetails"
+	MovieService_UploadFile_FullMethodName      = "/movie.v1.MovieService/UploadFile"
+	MovieService_GetUpload_FullMethodName       = "/movie.v1.MovieService/GetUpload"
+	MovieService_GetFile_FullMethodName         = "/movie.v1.MovieService/GetFile"
 )
 
 // MovieServiceClient is the client API for MovieService service.
@@ -33,6 +36,16 @@ type MovieServiceClient interface {
 	// GetMovieDetails returns one movie. NOT_FOUND: there is no such movie. UNAVAILABLE: its metadata cannot be had now
 	// and was not seen before. A failing rating is never an error: the last known one is given, else none.
 	GetMovieDetails(ctx context.Context, in *GetMovieDetailsRequest, opts ...grpc.CallOption) (*GetMovieDetailsResponse, error)
+	// UploadFile stores a content. It is answered once all of the content is safe on the disk; the same content twice is one
+	// file. A stream that breaks can be taken up again with the same upload_id where GetUpload says. By gRPC only.
+	// INVALID_ARGUMENT: the header breaks rules, or what comes is not what it says. ABORTED: another stream has the upload,
+	// or less is there than the offset; ask GetUpload. RESOURCE_EXHAUSTED: too large, or the disk is full. UNIMPLEMENTED:
+	// this fleet has no place for files.
+	UploadFile(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadFileRequest, UploadFileResponse], error)
+	// GetUpload says how far an upload is. NOT_FOUND: no such upload, or given up long ago; it begins at 0.
+	GetUpload(ctx context.Context, in *GetUploadRequest, opts ...grpc.CallOption) (*GetUploadResponse, error)
+	// GetFile says what is known of a stored file. NOT_FOUND: there is no such file.
+	GetFile(ctx context.Context, in *GetFileRequest, opts ...grpc.CallOption) (*GetFileResponse, error)
 }
 
 type movieServiceClient struct {
@@ -53,6 +66,39 @@ func (c *movieServiceClient) GetMovieDetails(ctx context.Context, in *GetMovieDe
 	return out, nil
 }
 
+func (c *movieServiceClient) UploadFile(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadFileRequest, UploadFileResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &MovieService_ServiceDesc.Streams[0], MovieService_UploadFile_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[UploadFileRequest, UploadFileResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MovieService_UploadFileClient = grpc.ClientStreamingClient[UploadFileRequest, UploadFileResponse]
+
+func (c *movieServiceClient) GetUpload(ctx context.Context, in *GetUploadRequest, opts ...grpc.CallOption) (*GetUploadResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetUploadResponse)
+	err := c.cc.Invoke(ctx, MovieService_GetUpload_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *movieServiceClient) GetFile(ctx context.Context, in *GetFileRequest, opts ...grpc.CallOption) (*GetFileResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetFileResponse)
+	err := c.cc.Invoke(ctx, MovieService_GetFile_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // MovieServiceServer is the server API for MovieService service.
 // All implementations must embed UnimplementedMovieServiceServer
 // for forward compatibility.
@@ -62,6 +108,16 @@ type MovieServiceServer interface {
 	// GetMovieDetails returns one movie. NOT_FOUND: there is no such movie. UNAVAILABLE: its metadata cannot be had now
 	// and was not seen before. A failing rating is never an error: the last known one is given, else none.
 	GetMovieDetails(context.Context, *GetMovieDetailsRequest) (*GetMovieDetailsResponse, error)
+	// UploadFile stores a content. It is answered once all of the content is safe on the disk; the same content twice is one
+	// file. A stream that breaks can be taken up again with the same upload_id where GetUpload says. By gRPC only.
+	// INVALID_ARGUMENT: the header breaks rules, or what comes is not what it says. ABORTED: another stream has the upload,
+	// or less is there than the offset; ask GetUpload. RESOURCE_EXHAUSTED: too large, or the disk is full. UNIMPLEMENTED:
+	// this fleet has no place for files.
+	UploadFile(grpc.ClientStreamingServer[UploadFileRequest, UploadFileResponse]) error
+	// GetUpload says how far an upload is. NOT_FOUND: no such upload, or given up long ago; it begins at 0.
+	GetUpload(context.Context, *GetUploadRequest) (*GetUploadResponse, error)
+	// GetFile says what is known of a stored file. NOT_FOUND: there is no such file.
+	GetFile(context.Context, *GetFileRequest) (*GetFileResponse, error)
 	mustEmbedUnimplementedMovieServiceServer()
 }
 
@@ -74,6 +130,15 @@ type UnimplementedMovieServiceServer struct{}
 
 func (UnimplementedMovieServiceServer) GetMovieDetails(context.Context, *GetMovieDetailsRequest) (*GetMovieDetailsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetMovieDetails not implemented")
+}
+func (UnimplementedMovieServiceServer) UploadFile(grpc.ClientStreamingServer[UploadFileRequest, UploadFileResponse]) error {
+	return status.Error(codes.Unimplemented, "method UploadFile not implemented")
+}
+func (UnimplementedMovieServiceServer) GetUpload(context.Context, *GetUploadRequest) (*GetUploadResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetUpload not implemented")
+}
+func (UnimplementedMovieServiceServer) GetFile(context.Context, *GetFileRequest) (*GetFileResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetFile not implemented")
 }
 func (UnimplementedMovieServiceServer) mustEmbedUnimplementedMovieServiceServer() {}
 func (UnimplementedMovieServiceServer) testEmbeddedByValue()                      {}
@@ -114,6 +179,49 @@ func _MovieService_GetMovieDetails_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _MovieService_UploadFile_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(MovieServiceServer).UploadFile(&grpc.GenericServerStream[UploadFileRequest, UploadFileResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MovieService_UploadFileServer = grpc.ClientStreamingServer[UploadFileRequest, UploadFileResponse]
+
+func _MovieService_GetUpload_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetUploadRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MovieServiceServer).GetUpload(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MovieService_GetUpload_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MovieServiceServer).GetUpload(ctx, req.(*GetUploadRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MovieService_GetFile_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetFileRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MovieServiceServer).GetFile(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MovieService_GetFile_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MovieServiceServer).GetFile(ctx, req.(*GetFileRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // MovieService_ServiceDesc is the grpc.ServiceDesc for MovieService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -125,7 +233,21 @@ var MovieService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "GetMovieDetails",
 			Handler:    _MovieService_GetMovieDetails_Handler,
 		},
+		{
+			MethodName: "GetUpload",
+			Handler:    _MovieService_GetUpload_Handler,
+		},
+		{
+			MethodName: "GetFile",
+			Handler:    _MovieService_GetFile_Handler,
+		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "UploadFile",
+			Handler:       _MovieService_UploadFile_Handler,
+			ClientStreams: true,
+		},
+	},
 	Metadata: "movie/v1/movie.proto",
 }

@@ -1,0 +1,2 @@
+// Package send uploads a file to movie, over as many streams as it takes.
+package send
