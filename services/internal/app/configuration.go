@@ -45,7 +45,7 @@ func words(check cobra.PositionalArgs) cobra.PositionalArgs {
 func checkConfiguration[C config.Settings](loader *config.Loader[C], proc process) error {
 	c, err := loader.Load(proc.lookupEnv)
 	_, faultErr := fault.FromEnv(proc.lookupEnv)
-	if err := errors.Join(err, faultErr, checkBindings(config.Bindings(c), proc)); err != nil {
+	if err := errors.Join(err, faultErr, checkBindings(config.Bindings(c), proc), checkIdentity(c.Base().TLS, proc)); err != nil {
 		return mistake(err)
 	}
 	_, err = fmt.Fprintln(proc.stdout, "Settings and bindings are good.")

@@ -3,7 +3,9 @@ package app
 import (
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"net"
+	"path/filepath"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"google.golang.org/grpc"
@@ -29,6 +31,16 @@ func (s *server[C]) identify() error {
 		return fmt.Errorf("tls.mode is %s: %w", settings.Mode, err)
 	}
 	s.metrics.MustRegister(s.identity)
+	return nil
+}
+
+// checkIdentity says what is wrong with the certificate that a start would use. What is missing, the check of bindings says.
+func checkIdentity(t config.TLS, proc process) error {
+	root := proc.env(binding.RootEnv)
+	if t.On() && root != "" && binding.Check(root, "tls") == nil {
+		_, err := identity.Open(filepath.Join(root, "tls"), t.Domain(), slog.New(slog.DiscardHandler))
+		return err
+	}
 	return nil
 }
 
@@ -60,13 +72,9 @@ func (s *server[C]) dial(name string, u config.Upstream) (grpc.ClientConnInterfa
 	if s.identity == nil {
 		return s.clients.Dial(name, string(u.Target), u.Timeout, s.dialOptions()...)
 	}
-	if u.Identity == "" {
-		return nil, mistake(fmt.Errorf("upstreams.%s.identity: is empty: with tls.mode %s, name whom to trust there, "+
-			"for example spiffe://%s/ns/movies/sa/%s", name, s.config.Base().TLS.Mode, s.config.Base().TLS.TrustDomain, name))
-	}
 	id, err := spiffeid.FromString(u.Identity)
-	if err != nil {
-		return nil, mistake(fmt.Errorf("upstreams.%s.identity: %w", name, err))
+	if err != nil { // the settings' own checks have said so before
+		return nil, mistake(fmt.Errorf("identity of the upstream %s: %w", name, err))
 	}
 	return s.clients.Dial(name, string(u.Target), u.Timeout,
 		append(s.dialOptions(), rpc.WithServer(id, s.identity.ClientCredentials(id)))...)

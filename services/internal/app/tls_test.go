@@ -58,9 +58,9 @@ func TestMistakesWithTLS(t *testing.T) {
 		code int
 		want string
 	}{
-		"no identity of an upstream": {good, nil, exitMistake, "upstreams.self.identity: is empty: with tls.mode server, name whom to trust there"},
-		"files that do not fit":      {wrong, nil, exitFailed, "tls.crt is not signed by an authority in ca.crt"},
-		"no binding":                 {nil, nil, exitFailed, `binding "tls": directory`},
+		"no identity of an upstream": {good, nil, exitMistake, `upstream.identity: "" is empty: with tls.mode server, name whom to trust there`},
+		"files that do not fit":      {wrong, []string{"--upstream.identity", ratingID}, exitFailed, "tls.crt is not signed by an authority in ca.crt"},
+		"no binding":                 {nil, []string{"--upstream.identity", ratingID}, exitFailed, `binding "tls": directory`},
 		"clients nobody would know":  {good, []string{"--tls.clients", ratingID}, exitMistake, "needs tls.mode mutual"},
 		"a client that is no identity": {good, []string{"--tls.mode", "mutual", "--tls.clients", "movie"}, exitMistake,
 			`tls.clients: "movie" is not an identity of the form spiffe://DOMAIN/ns/NAMESPACE/sa/SERVICE`},
@@ -78,6 +78,31 @@ func TestMistakesWithTLS(t *testing.T) {
 			})
 			if code != tc.code || !strings.Contains(stderr.String(), tc.want) {
 				t.Errorf("exit = %d, %q, want %d with %q", code, stderr.String(), tc.code, tc.want)
+			}
+		})
+	}
+}
+
+func TestConfigCheckReadsTheCertificate(t *testing.T) {
+	ca := parts.NewAuthority(t)
+	for name, tc := range map[string]struct {
+		keys map[string]string
+		code int
+		want string
+	}{
+		"good":         {parts.TLSKeys(ca.Leaf(t, ratingID), ca), exitOK, ""},
+		"does not fit": {parts.TLSKeys(ca.Leaf(t, ratingID), parts.NewAuthority(t)), exitMistake, "tls.crt is not signed by an authority in ca.crt"},
+		"is not there": {nil, exitMistake, `binding "tls": directory`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			if tc.keys != nil {
+				parts.MountBinding(t, filepath.Join(root, "tls"), tc.keys)
+			}
+			code, _, stderr := ask(t, program(fine, always()), map[string]string{binding.RootEnv: root},
+				"config", "check", "--tls.mode", "mutual", "--upstream.identity", ratingID)
+			if code != tc.code || !strings.Contains(stderr, tc.want) {
+				t.Errorf("config check = %d, %q, want %d with %q", code, stderr, tc.code, tc.want)
 			}
 		})
 	}

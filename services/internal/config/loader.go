@@ -81,6 +81,10 @@ func (l *Loader[C]) read(lookupEnv func(string) (string, bool)) (C, map[string]g
 	check("", reflect.ValueOf(c), func(path string, value any, problem string) {
 		m.add(path, cmp.Or(values[path].origin, byDefault), value, problem)
 	})
+	for _, path := range unnamed(c.Base().TLS, leaves) {
+		m.add(path, cmp.Or(values[path].origin, byDefault), "", fmt.Sprintf("is empty: with tls.mode %s, name whom to trust there, "+
+			"for example spiffe://%s/ns/movies/sa/rating", c.Base().TLS.Mode, c.Base().TLS.TrustDomain))
+	}
 	return c, values, m.err()
 }
 

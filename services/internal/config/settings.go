@@ -94,7 +94,7 @@ type Upstream struct {
 	Target  Target        `config:"target" help:"static:///host:port,… or dns:///host:port or consul:///name"`
 	Timeout time.Duration `config:"timeout" help:"longest wait for one call"`
 	// Identity is checked wherever the target's instances are.
-	Identity string `config:"identity" help:"the name that its certificate must have, spiffe://DOMAIN/ns/NAMESPACE/sa/SERVICE; needed with TLS"`
+	Identity string `config:"identity" needs:"tls" help:"the name that its certificate must have, spiffe://DOMAIN/ns/NAMESPACE/sa/SERVICE; needed with TLS"`
 }
 
 // Target is a gRPC target: static:///host:port,host:port or dns:///host:port or consul:///name.

@@ -3,6 +3,8 @@ package config
 import (
 	"cmp"
 	"reflect"
+	"slices"
+	"strings"
 )
 
 // byDefault is the origin of what nobody has set.
@@ -29,11 +31,15 @@ func (l *Loader[C]) Show(lookupEnv func(string) (string, bool)) ([]Setting, erro
 }
 
 // Bindings are the bindings that the settings cannot do without: a field tagged `binding:"mysql"` whose value is mysql
-// needs the binding of that name.
+// needs the binding of that name, one tagged `binding:"tls,server,mutual"` needs tls if its value is server or mutual.
 func Bindings[C Settings](c C) []string {
 	var list []string
 	for _, f := range fields(&c) {
-		if name := f.tag.Get("binding"); name != "" && f.text() == name {
+		name, values, several := strings.Cut(f.tag.Get("binding"), ",")
+		if !several {
+			values = name
+		}
+		if name != "" && slices.Contains(strings.Split(values, ","), f.text()) {
 			list = append(list, name)
 		}
 	}

@@ -13,7 +13,7 @@ const (
 
 // TLS says how connections are protected. Certificate, key and authorities are the binding tls.
 type TLS struct {
-	Mode        string   `config:"mode" enum:"off,server,mutual" help:"off; server: gRPC and REST by TLS; mutual: gRPC callers need a certificate too"`
+	Mode        string   `config:"mode" enum:"off,server,mutual" binding:"tls,server,mutual" help:"off; server: gRPC and REST by TLS; mutual: gRPC callers need a certificate too"`
 	TrustDomain string   `config:"trustDomain" help:"domain of the identities spiffe://DOMAIN/ns/NAMESPACE/sa/SERVICE"`
 	Clients     []string `config:"clients" help:"identities that may call, with mode mutual; empty lets in everybody with a certificate, and REST without"`
 }
@@ -50,6 +50,17 @@ func (t TLS) Check(report Report) {
 			report("clients", c, problem)
 		}
 	}
+}
+
+// unnamed are the settings tagged `needs:"tls"` that TLS needs and that are empty.
+func unnamed(t TLS, leaves []field) []string {
+	var paths []string
+	for _, f := range leaves {
+		if t.On() && f.tag.Get("needs") == "tls" && f.text() == "" {
+			paths = append(paths, f.path)
+		}
+	}
+	return paths
 }
 
 // identityProblem says what is wrong with a service's name, or "".
