@@ -3,8 +3,8 @@
 SERVICES := metadata rating movie
 
 .PHONY: build
-build: ## Build the services, the load program and uploadclient into bin/.
-	@for p in $(SERVICES) load uploadclient; do hack/make/build $$p dev bin/$$p; done
+build: ## Build the services, the load program, uploadclient and ratingproducer into bin/.
+	@for p in $(SERVICES) load uploadclient ratingproducer; do hack/make/build $$p dev bin/$$p; done
 
 .PHONY: certs
 certs: ## Make an authority and certificates for this machine in .certs: of the services, and of dev for a person.

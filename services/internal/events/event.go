@@ -20,6 +20,8 @@ type Event struct {
 	// Before and After are the record as JSON; nil where there was, or is, none.
 	Before, After json.RawMessage
 	Time          time.Time
+	// Trace is that of the call which asked for the change, as [TraceOf] gives it. It travels beside the event.
+	Trace string
 }
 
 // Record is how events name the record of this type with this id. What different services know of one record has one

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"movieexample.com/fleet/services/internal/binding"
 	"movieexample.com/fleet/services/internal/broker"
@@ -38,7 +39,7 @@ func reading(dir string) broker.Read {
 
 func newPublisher(t *testing.T, dir, topic string) *kafka.Publisher {
 	t.Helper()
-	p := kafka.NewPublisher(reading(dir), "test", topic)
+	p := kafka.NewPublisher(reading(dir), "test", topic, noop.NewTracerProvider())
 	t.Cleanup(p.Close)
 	return p
 }
@@ -69,7 +70,9 @@ type subscriber struct {
 
 func newSubscriber(dir, topic string) subscriber {
 	s := subscriber{log: &log{}, metrics: prometheus.NewRegistry()}
-	s.Subscriber = kafka.NewSubscriber(reading(dir), "test", topic, time.Now(), kafka.NewMetrics(s.metrics), slog.New(slog.NewTextHandler(s.log, nil)))
+	s.Subscriber = kafka.NewSubscriber(reading(dir), "test", topic, time.Now(), kafka.Options{
+		Metrics: s.metrics, Log: slog.New(slog.NewTextHandler(s.log, nil)), Traces: noop.NewTracerProvider(),
+	})
 	return s
 }
 

@@ -7,17 +7,16 @@ import (
 	"movieexample.com/fleet/services/internal/broker"
 )
 
-// Metrics are a subscriber's counters.
-type Metrics struct {
+type metrics struct {
 	received   prometheus.Counter
 	unreadable prometheus.Counter
 	failures   *prometheus.CounterVec
 }
 
-// NewMetrics registers them. It panics if they are registered already: that is a mistake of the program.
-func NewMetrics(registerer prometheus.Registerer) *Metrics {
+// newMetrics registers a subscriber's counters. It panics if they are registered already: that is a mistake of the program.
+func newMetrics(registerer prometheus.Registerer) *metrics {
 	f := promauto.With(registerer)
-	m := &Metrics{
+	m := &metrics{
 		received: f.NewCounter(prometheus.CounterOpts{
 			Name: "events_received_total",
 			Help: "Events of other services that arrived.",

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/otel/trace"
 
 	"movieexample.com/fleet/services/internal/broker"
 	"movieexample.com/fleet/services/internal/events"
@@ -20,14 +21,15 @@ type Publisher struct {
 	read  broker.Read
 	id    string
 	topic string
+	spans spans
 
 	mu     sync.Mutex
 	client *kgo.Client // nil until it is used, and after a failure
 }
 
 // NewPublisher connects when it is first used. id names it in the brokers' logs.
-func NewPublisher(read broker.Read, id, topic string) *Publisher {
-	return &Publisher{read: read, id: id, topic: topic}
+func NewPublisher(read broker.Read, id, topic string, traces trace.TracerProvider) *Publisher {
+	return &Publisher{read: read, id: id, topic: topic, spans: newSpans(traces, topic)}
 }
 
 // Publish implements [events.Publisher]. After a failure the next call begins with a new client: it follows a binding
@@ -37,6 +39,9 @@ func (p *Publisher) Publish(ctx context.Context, list []events.Event) ([]string,
 	if err != nil {
 		return nil, err
 	}
+	defer p.spans.record(ctx, list, "publish", trace.SpanKindProducer, func(i int, e events.Event) {
+		records[i].Headers = []kgo.RecordHeader{{Key: events.TraceHeader, Value: []byte(e.Trace)}}
+	})()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	client, err := p.connected()

@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.opentelemetry.io/otel/trace"
 
 	"movieexample.com/fleet/services/internal/broker"
 	"movieexample.com/fleet/services/internal/events"
@@ -36,17 +38,26 @@ type Subscriber struct {
 	id      string
 	topic   string
 	since   time.Time // what was published before is of no interest
-	metrics *Metrics
+	metrics *metrics
 	log     *slog.Logger
+	spans   spans
 
 	reason string // of the last failure
 	logged time.Time
 }
 
+// Options say what a subscriber reports to.
+type Options struct {
+	Metrics prometheus.Registerer
+	Log     *slog.Logger
+	Traces  trace.TracerProvider
+}
+
 // NewSubscriber makes a subscriber to the topic. id names it in the brokers' logs; it wants what is published after since.
-func NewSubscriber(read broker.Read, id, topic string, since time.Time, metrics *Metrics, log *slog.Logger) *Subscriber {
+func NewSubscriber(read broker.Read, id, topic string, since time.Time, o Options) *Subscriber {
 	return &Subscriber{
-		read: read, id: id, topic: topic, since: since, metrics: metrics, log: log.With(telemetry.KeyComponent, "events", "topic", topic),
+		read: read, id: id, topic: topic, since: since, metrics: newMetrics(o.Metrics),
+		log: o.Log.With(telemetry.KeyComponent, "events", "topic", topic), spans: newSpans(o.Traces, topic),
 	}
 }
 
@@ -89,7 +100,9 @@ func (s *Subscriber) follow(ctx context.Context, handle func(context.Context, []
 	for {
 		list, err := s.poll(ctx, client)
 		if len(list) > 0 {
+			end := s.spans.record(ctx, list, "process", trace.SpanKindConsumer, func(i int, e events.Event) { list[i] = e })
 			handle(ctx, list)
+			end()
 		}
 		if err != nil {
 			return err
@@ -148,6 +161,11 @@ func (s *Subscriber) decode(ctx context.Context, fetches kgo.Fetches) []events.E
 			s.log.WarnContext(ctx, "Passing over a record that is no event",
 				"partition", r.Partition, "offset", r.Offset, telemetry.KeyError, err)
 			return
+		}
+		for _, h := range r.Headers {
+			if h.Key == events.TraceHeader {
+				e.Trace = string(h.Value)
+			}
 		}
 		list = append(list, e)
 	})

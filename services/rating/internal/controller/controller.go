@@ -99,15 +99,16 @@ func (c *Controller) write(ctx context.Context, w model.Write) (model.Result, er
 		w.OccurredAt = now
 	}
 	w.OccurredAt = microseconds(w.OccurredAt)
-	if err := c.check(w, now); err != nil {
+	if err := Check(w, c.recordTypes, now); err != nil {
 		return model.Result{}, err
 	}
 	return c.repository.Write(ctx, w, now)
 }
 
-func (c *Controller) check(w model.Write, now time.Time) error {
+// Check holds a write to the rules that depend on settings and on the clock; all others stand in the proto file.
+func Check(w model.Write, recordTypes []string, now time.Time) error {
 	var fields validate.Fields
-	fields.OneOf("record_type", w.Key.Record.Type, c.recordTypes)
+	fields.OneOf("record_type", w.Key.Record.Type, recordTypes)
 	if w.OccurredAt.After(now.Add(maxAhead)) {
 		fields.Fail("occurred_at", "is %s, more than %s ahead of the service's clock", w.OccurredAt.Format(time.RFC3339), maxAhead)
 	}
