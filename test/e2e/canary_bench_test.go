@@ -26,10 +26,13 @@ type fault struct {
 	seconds int
 	// median and p90 bound the time from the first bad request to weight 0; 0 is no bound.
 	median, p90 time.Duration
+	// trial bounds the time from its first share to weight 0, for what fails no request.
+	trial time.Duration
 }
 
 // outcome is one try.
 type outcome struct {
+	onTrial         time.Duration // from its first share to weight 0
 	toZero, toQuiet time.Duration
 	failed          int
 	rejected        bool
@@ -48,26 +51,26 @@ func repeat() int {
 func lanes(n int) [][]fault {
 	return [][]fault{
 		{
-			{"100 % errors", "error=1", 100, 10, 2 * n, 25, 2 * time.Second, 3 * time.Second},
-			{"100 % errors", "error=1", 10, 10, n, 60, 0, 0},
-			{"10× latency", "latency=200ms", 100, 10, n, 40, 0, 0},
-			{"crash every 8 s", "crashAfter=8s", 100, 10, 1, 60, 20 * time.Second, 0},
-			{"never opens its port", "neverReady", 100, 10, 1, 40, 0, 0},
+			{"100 % errors", "error=1", 100, 10, 2 * n, 25, 2 * time.Second, 3 * time.Second, 0},
+			{"100 % errors", "error=1", 10, 10, n, 60, 0, 0, 0},
+			{"10× latency", "latency=200ms", 100, 10, n, 40, 0, 0, 0},
+			{"crash every 8 s", "crashAfter=8s", 100, 10, 1, 60, 0, 0, 24 * time.Second},
+			{"never opens its port", "neverReady", 100, 10, 1, 40, 0, 0, 0},
 		},
 		{
-			{"10 % errors", "error=0.1", 100, 10, n, 45, 10 * time.Second, 0},
-			{"2 % errors", "error=0.02", 100, 10, 1, 200, 0, 0},
-			{"hang", "hang=1", 100, 10, n, 40, 0, 0},
-			{"not found to everything", "notFound", 100, 10, n, 40, 0, 0},
+			{"10 % errors", "error=0.1", 100, 10, n, 45, 10 * time.Second, 0, 0},
+			{"2 % errors", "error=0.02", 100, 10, 1, 200, 0, 0, 0},
+			{"hang", "hang=1", 100, 10, n, 40, 0, 0, 0},
+			{"not found to everything", "notFound", 100, 10, n, 40, 0, 0, 0},
 		},
 		{
-			{"100 % errors", "error=1", 100, 1, n, 45, 6 * time.Second, 0},
-			{"10× latency", "latency=200ms", 100, 1, n, 70, 0, 0},
-			{"not found to everything", "notFound", 100, 1, n, 70, 0, 0},
+			{"100 % errors", "error=1", 100, 1, n, 45, 6 * time.Second, 0, 0},
+			{"10× latency", "latency=200ms", 100, 1, n, 70, 0, 0, 0},
+			{"not found to everything", "notFound", 100, 1, n, 70, 0, 0, 0},
 		},
 		{
-			{"10 % errors", "error=0.1", 100, 1, n, 90, 30 * time.Second, 0},
-			{"hang", "hang=1", 100, 1, n, 70, 0, 0},
+			{"10 % errors", "error=0.1", 100, 1, n, 90, 30 * time.Second, 0, 0},
+			{"hang", "hang=1", 100, 1, n, 70, 0, 0, 0},
 		},
 	}
 }
@@ -91,7 +94,7 @@ func TestBenchConviction(t *testing.T) {
 			})
 		}
 	})
-	table.print("release", "requests/s", "weight", "tries", "to weight 0: median, p90", "last request after weight 0", "failed requests: median, max", "reasons")
+	table.print("release", "requests/s", "weight", "tries", "first bad answer to weight 0: median, p90", "first share to weight 0", "last request after weight 0", "failed requests: median, max", "reasons")
 }
 
 // on is the same application with releases of another service, as a subtest sees it.
@@ -118,17 +121,21 @@ func (l *lines) print(columns ...string) {
 
 // bench tries one fault and returns its line.
 func (r *trial) bench(w *watcher, f fault) string {
-	var zero, quiet []time.Duration
+	var zero, quiet, trial []time.Duration
 	var failed []int
 	reasons := map[string]int{}
 	for range f.times {
 		o := r.once(w, f)
-		zero, quiet, failed = append(zero, o.toZero), append(quiet, o.toQuiet), append(failed, o.failed)
+		zero, quiet, failed, trial = append(zero, o.toZero), append(quiet, o.toQuiet), append(failed, o.failed), append(trial, o.onTrial)
 		reasons[o.reason]++
 	}
 	slices.Sort(zero)
 	slices.Sort(quiet)
 	slices.Sort(failed)
+	slices.Sort(trial)
+	if longest := trial[len(trial)-1]; f.trial > 0 && longest > f.trial {
+		r.t.Errorf("%s at %d requests/s, weight %d: had requests for %s, want at most %s", f.name, f.rate, f.weight, longest, f.trial)
+	}
 	median, p90 := zero[len(zero)/2], zero[(len(zero)*9+9)/10-1]
 	if f.median > 0 && median > f.median {
 		r.t.Errorf("%s at %d requests/s, weight %d: median %s, want at most %s", f.name, f.rate, f.weight, median, f.median)
@@ -136,7 +143,7 @@ func (r *trial) bench(w *watcher, f fault) string {
 	if f.p90 > 0 && p90 > f.p90 {
 		r.t.Errorf("%s at %d requests/s, weight %d: p90 %s, want at most %s", f.name, f.rate, f.weight, p90, f.p90)
 	}
-	return fmt.Sprintf("| %s | %d | %d %% | %d | %s, %s | %s | %d, %d | %v |", f.name, f.rate, f.weight, f.times, tenth(median), tenth(p90),
+	return fmt.Sprintf("| %s | %d | %d %% | %d | %s, %s | %s | %s | %d, %d | %v |", f.name, f.rate, f.weight, f.times, tenth(median), tenth(p90), tenth(trial[len(trial)/2]),
 		tenth(quiet[len(quiet)-1]), failed[len(failed)/2], failed[len(failed)-1], reasons)
 }
 
@@ -157,7 +164,7 @@ func (r *trial) once(w *watcher, f fault) outcome {
 	})
 	report := r.result(name, 3*time.Minute)
 	at := report.of(canary)
-	o := outcome{failed: report.Failed, rejected: end.status.Rejected != nil, reason: "promoted"}
+	o := outcome{onTrial: r.onTrial(w, began, end.at), failed: report.Failed, rejected: end.status.Rejected != nil, reason: "promoted"}
 	if o.rejected {
 		o.reason = end.status.Rejected.Reason
 	}
@@ -173,6 +180,15 @@ func (r *trial) once(w *watcher, f fault) outcome {
 		r.ready("movies", 3*time.Minute)
 	}
 	return o
+}
+
+// onTrial is how long the canary had a share; one that never was ready had none.
+func (r *trial) onTrial(w *watcher, began, end time.Time) time.Duration {
+	first, ok := w.first(began, weighed(1))
+	if !ok || first.at.After(end) {
+		return 0
+	}
+	return end.Sub(first.at)
 }
 
 // TestBenchGood measures how long good releases take through 1, 5, 20, 50.
