@@ -62,15 +62,17 @@ func TestOneTraceSpansTheFleetAndItsDatabases(t *testing.T) {
 	}
 	defer func() { _ = response.Body.Close() }()
 
-	const size = 7
+	const size = 9
 	all := collector.Wait(t, "the whole trace", func(spans []parts.Span) bool { return len(inTrace(spans, callersTrace)) >= size })
 	want := `movie: movie.v1.MovieService/GetMovieDetails
   movie: metadata.v1.MetadataService/GetMetadata
     metadata: metadata.v1.MetadataService/GetMetadata
-      metadata: SELECT
+      metadata: Repository/Get
+        metadata: SELECT
   movie: rating.v1.RatingService/GetAggregatedRating
     rating: rating.v1.RatingService/GetAggregatedRating
-      rating: SELECT`
+      rating: Repository/Aggregate
+        rating: SELECT`
 	if diff := cmp.Diff(want, strings.Join(steps(inTrace(all, callersTrace), callersSpan, ""), "\n")); diff != "" {
 		t.Errorf("the trace that began before the REST request (-want +got):\n%s", diff)
 	}

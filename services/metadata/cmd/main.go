@@ -19,6 +19,7 @@ import (
 	"movieexample.com/fleet/services/metadata/internal/handler"
 	"movieexample.com/fleet/services/metadata/internal/repository/memory"
 	"movieexample.com/fleet/services/metadata/internal/repository/mysql"
+	"movieexample.com/fleet/services/metadata/internal/repository/traced"
 	metadatav1 "movieexample.com/fleet/services/proto/metadata/v1"
 )
 
@@ -42,7 +43,7 @@ func main() {
 
 func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
 	if env.Config.Storage.Kind == config.Memory {
-		return serve(memory.New()), nil
+		return serve(traced.New(memory.New(), env.Traces)), nil
 	}
 	dir, err := binding.Dir("mysql")
 	if err != nil {
@@ -52,7 +53,7 @@ func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
 	if err != nil {
 		return app.Service{}, err
 	}
-	s := serve(mysql.New(db))
+	s := serve(traced.New(mysql.New(db), env.Traces))
 	s.Checks = []lifecycle.Check{{Name: "database", Run: storage.Ready(db, name, mysql.LowestSchema)}}
 	s.Close = db.Close
 	return s, nil

@@ -20,6 +20,7 @@ import (
 	"movieexample.com/fleet/services/rating/internal/handler"
 	"movieexample.com/fleet/services/rating/internal/repository/memory"
 	"movieexample.com/fleet/services/rating/internal/repository/mysql"
+	"movieexample.com/fleet/services/rating/internal/repository/traced"
 )
 
 const name = "rating"
@@ -47,7 +48,7 @@ func main() {
 
 func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
 	if env.Config.Storage.Kind == config.Memory {
-		return serve(env.Config, memory.New()), nil
+		return serve(env.Config, traced.New(memory.New(), env.Traces)), nil
 	}
 	dir, err := binding.Dir("mysql")
 	if err != nil {
@@ -57,7 +58,7 @@ func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
 	if err != nil {
 		return app.Service{}, err
 	}
-	s := serve(env.Config, mysql.New(db))
+	s := serve(env.Config, traced.New(mysql.New(db), env.Traces))
 	s.Checks = []lifecycle.Check{{Name: "database", Run: storage.Ready(db, name, mysql.LowestSchema)}}
 	s.Close = db.Close
 	return s, nil

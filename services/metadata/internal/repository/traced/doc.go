@@ -1,0 +1,2 @@
+// Package traced shows what a repository of metadata does as spans, whatever it keeps them in.
+package traced

@@ -1,0 +1,2 @@
+// Package traced shows what a repository of ratings does as spans, whatever it keeps them in.
+package traced
