@@ -23,13 +23,7 @@ func TestBenchManyGood(t *testing.T) {
 			r := newTrial(t, fmt.Sprintf("many%d", i), &v1alpha1.RolloutPolicy{Steps: []int32{}, Bake: seconds(0)})
 			base := []string{"error=0.005", "error=0.05"}[i%2]
 			services := []string{"metadata", "rating"}
-			for _, service := range services { // stable has the base rate too
-				r.on(t, service).try(base)
-			}
-			r.ready("movies", 3*time.Minute)
-			r.nonce++
-			r.kubectl("patch", "movieapp", "movies", "--type=merge", "-p",
-				`{"spec":{"rollout":{"steps":[10,50],"maxStepDuration":"3m","onInconclusive":"Promote","bake":"30s"}}}`)
+			r.begin(base, `{"steps":[10,50],"maxStepDuration":"3m","onInconclusive":"Promote","bake":"30s"}`, services...)
 			for _, service := range services {
 				t.Run(fmt.Sprintf("%d %s", i, service), func(t *testing.T) {
 					t.Parallel()

@@ -200,7 +200,8 @@ func TestBenchGood(t *testing.T) {
 			{100, "error=0.01", (repeat() + 1) / 2, 3 * time.Minute},
 			{10, "error=0.001", (repeat() + 3) / 4, 10 * time.Minute},
 		} {
-			r := newTrial(t, fmt.Sprintf("good%d", i), &v1alpha1.RolloutPolicy{Bake: seconds(5)})
+			r := newTrial(t, fmt.Sprintf("good%d", i), &v1alpha1.RolloutPolicy{Steps: []int32{}, Bake: seconds(0)})
+			r.begin(c.base, `{"steps":[1,5,20,50],"bake":"5s"}`, "metadata")
 			t.Run(fmt.Sprint(i), func(t *testing.T) {
 				t.Parallel()
 				table.add(r.on(t, "metadata").good(c))
@@ -218,14 +219,21 @@ type steady struct {
 	bound time.Duration // of the median
 }
 
+// begin gives stable a base rate of errors, all at once, and after it the policy of what is measured.
+func (r *trial) begin(base, policy string, services ...string) {
+	r.t.Helper()
+	for _, service := range services {
+		r.on(r.t, service).try(base)
+	}
+	r.nonce++
+	r.ready("movies", 3*time.Minute)
+	r.kubectl("patch", "movieapp", "movies", "--type=merge", "-p", `{"spec":{"rollout":`+policy+`}}`)
+}
+
 // good releases what is as good as what runs, some times, and returns the table's line.
 func (r *trial) good(c steady) string {
 	r.t.Helper()
 	w := r.watch()
-	r.try(c.base) // stable has the same base rate
-	r.send("warm", 200, 120)
-	r.ready("movies", 4*time.Minute)
-	r.result("warm", 4*time.Minute)
 	var took []time.Duration
 	for range c.times {
 		r.send("load", c.rate, int((2*c.bound + time.Minute).Seconds()))
