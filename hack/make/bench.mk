@@ -1,6 +1,6 @@
 ##@ Benchmarks
 
-.PHONY: bench-canary bench-conviction bench-scale
+.PHONY: bench-canary bench-conviction bench-scale bench-services
 bench-canary: bench-scale bench-conviction ## Measure verdicts and their cost and check the bounds (an hour and a half; BENCH_REPEAT=1 for a third of it).
 
 bench-conviction: test-images
@@ -9,3 +9,6 @@ bench-conviction: test-images
 bench-scale: # what fifty canaries at once cost the operator
 	@assets="$$(hack/cluster/cluster envtest-assets)"; \
 	KUBEBUILDER_ASSETS="$$assets" go test -tags 'envtest bench' -count=1 -v -timeout 20m ./test/scale
+
+bench-services: ## Measure the services beside bare gRPC and check the bounds (some minutes; on a machine that does nothing else).
+	@go test -tags bench -count=1 -v -timeout 30m -run '^TestBench' ./test/bench/services

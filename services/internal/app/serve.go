@@ -71,6 +71,7 @@ func serve[C config.Settings](ctx context.Context, p Program[C], loader *config.
 	if err != nil {
 		return err
 	}
+	useMemory(ctx, proc, log)
 	s := &server[C]{program: p, loader: loader, config: c, proc: proc, log: log, level: level, workers: newWorkers(ctx)}
 	if err := s.assemble(ctx); err != nil {
 		return errors.Join(err, s.release(), s.traces.Stop(ctx))

@@ -29,6 +29,9 @@ const RevisionHeader = "fleet-revision"
 const (
 	maxMessage = 4 << 20
 	maxHeader  = 64 << 10
+	// Calls are answered by goroutines that stay, and beyond them by new ones: a new one grows its stack anew for the depth
+	// of interceptors, which costs more than all of them do.
+	streamWorkers = 64
 	// A connection that does not say what it wants by then is cut.
 	connectTimeout = 5 * time.Second
 	// A connection ends after some minutes (gRPC adds ± 10 %), so that callers behind a load balancer that sees only
@@ -118,6 +121,7 @@ func NewServer(o ServerOptions) *Server {
 
 func serverOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
+		grpc.NumStreamWorkers(streamWorkers),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxSendMsgSize(maxMessage),
 		grpc.MaxHeaderListSize(maxHeader),

@@ -1,0 +1,74 @@
+//go:build bench
+
+package services_test
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+const (
+	callers = 32
+	rounds  = 11
+	round   = 1500 * time.Millisecond
+
+	leastOfBare     = 0.7 // of the throughput of bare hops
+	mostLatency     = 2.0 // times that of bare hops, at 99 %, at half of movie's capacity
+	leastOfDialling = 10. // times the throughput of a caller that dials for each call
+)
+
+func benchmark(b *testing.B, s system) {
+	b.SetParallelism(callers / 2)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := s.call(context.Background()); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
+}
+
+func BenchmarkMovieDetails(b *testing.B) { benchmark(b, startFleet(b)) }
+func BenchmarkBareHops(b *testing.B)     { benchmark(b, startBare(b, roleFront)) }
+func BenchmarkDialPerCall(b *testing.B)  { benchmark(b, startBare(b, roleDialing)) }
+
+// TestBenchDetails holds movie to its bounds. The systems take turns, so that whatever else the machine does meets all of
+// them; the ratio of a round counts, and of those the median.
+func TestBenchDetails(t *testing.T) {
+	movie, hops, dialing := startFleet(t), startBare(t, roleFront), startBare(t, roleDialing)
+	var capacity, ofBare, ofDialing []float64
+	for range rounds {
+		m, mEach := throughput(t, movie, callers, round)
+		h, hEach := throughput(t, hops, callers, round)
+		d, dEach := throughput(t, dialing, callers, round)
+		t.Logf("calls a second: movie %.0f, bare hops %.0f, dial per call %.0f; processor time for each: %s, %s, %s", m, h, d, mEach, hEach, dEach)
+		capacity, ofBare, ofDialing = append(capacity, m), append(ofBare, m/h), append(ofDialing, m/d)
+	}
+	rate := median(capacity) / 2
+	var times []float64
+	for range rounds {
+		m, h := latency(t, movie, rate, round, 0.99), latency(t, hops, rate, round, 0.99)
+		t.Logf("99 %% of calls at %.0f a second: movie %s, bare hops %s", rate, m, h)
+		times = append(times, float64(m)/float64(h))
+	}
+	atLeast(t, "throughput of movie, of that of bare hops", median(ofBare), leastOfBare)
+	atLeast(t, "throughput of movie, times that of dial per call", median(ofDialing), leastOfDialling)
+	if got := median(times); got > mostLatency {
+		t.Errorf("time of movie at 99 %% = %.2f times that of bare hops, want at most %.2f", got, mostLatency)
+	} else {
+		t.Logf("time of movie at 99 %% = %.2f times that of bare hops", got)
+	}
+}
+
+func atLeast(t *testing.T, what string, got, want float64) {
+	t.Helper()
+	if got < want {
+		t.Errorf("%s = %.2f, want at least %.2f", what, got, want)
+	} else {
+		t.Logf("%s = %.2f", what, got)
+	}
+}
