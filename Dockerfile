@@ -6,6 +6,7 @@
 #   docker build --target metadata --build-arg VERSION=0.1.0 -t REGISTRY/metadata:0.1.0 .
 #   docker build --target rating   …
 #   docker build --target movie    …
+#   docker build --target auth     …
 #
 # Without Docker: make images.
 ARG GO_VERSION=1.26
@@ -39,6 +40,9 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
 FROM build AS build-movie
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     hack/make/build movie "$VERSION" /out/movie
+FROM build AS build-auth
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    hack/make/build auth "$VERSION" /out/auth
 
 # Certificates, time zones, the user 65532 and nothing else: no shell.
 FROM gcr.io/distroless/static-debian12:nonroot AS runtime
@@ -55,6 +59,10 @@ ENTRYPOINT ["/rating"]
 FROM runtime AS movie
 COPY --from=build-movie /out/movie /movie
 ENTRYPOINT ["/movie"]
+
+FROM runtime AS auth
+COPY --from=build-auth /out/auth /auth
+ENTRYPOINT ["/auth"]
 
 # Last, so that it is what a plain `docker build .` makes.
 FROM runtime AS manager

@@ -1,6 +1,6 @@
 ##@ Services
 
-SERVICES := metadata rating movie
+SERVICES := metadata rating movie auth
 
 .PHONY: build
 build: ## Build the services, the load program, uploadclient and ratingproducer into bin/.
@@ -11,5 +11,5 @@ certs: ## Make an authority and certificates for this machine in .certs: of the 
 	@go run ./hack/certs --dir .certs $(SERVICES) dev
 
 .PHONY: run-local
-run-local: build $(if $(filter 1,$(TLS)),certs) ## Run the three services on this machine, in memory: no cluster, no database. TLS=1 protects all calls; TRACES=http://host:4317 records them. Ctrl-C ends them.
-	@TLS=$(TLS) TRACES=$(TRACES) hack/run-local
+run-local: build $(if $(filter 1,$(TLS)),certs) ## Run the four services on this machine, in memory: no cluster, no database. TLS=1 protects all calls, AUTH=1 asks for tokens, TRACES=http://host:4317 records calls. Ctrl-C ends them.
+	@TLS=$(TLS) AUTH=$(AUTH) TRACES=$(TRACES) hack/run-local

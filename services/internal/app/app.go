@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 	"google.golang.org/grpc"
 
+	"movieexample.com/fleet/services/internal/auth"
 	"movieexample.com/fleet/services/internal/config"
 	"movieexample.com/fleet/services/internal/lifecycle"
 	"movieexample.com/fleet/services/internal/lock"
@@ -44,6 +45,8 @@ type Program[C config.Settings] struct {
 	Migrate func(ctx context.Context, env Env[C]) error
 	// Schema tells the version of the database's schema; nil if the service has no database.
 	Schema func(ctx context.Context, env Env[C]) (fmt.Stringer, error)
+	// Commands are what the program can do besides.
+	Commands []Command[C]
 }
 
 // Env is what a service gets to build itself with.
@@ -57,6 +60,8 @@ type Env[C config.Settings] struct {
 	Dial func(name string, u config.Upstream) (grpc.ClientConnInterface, error)
 	// Locks are shared by all instances of the service if it has a registry, else by this process alone.
 	Locks lock.Locker
+	// Authorize holds the service's methods to their rules. The service does not start unless each method has one.
+	Authorize func(c config.Auth, policy auth.Policy) error
 }
 
 // Service is what a program serves.
@@ -83,12 +88,13 @@ func Main[C config.Settings](p Program[C]) int {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
-	return run(ctx, p, os.Args[1:], process{lookupEnv: os.LookupEnv, stdout: os.Stdout, stderr: os.Stderr, signals: signals})
+	return run(ctx, p, os.Args[1:], process{lookupEnv: os.LookupEnv, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, signals: signals})
 }
 
 // process is what a program has of the operating system.
 type process struct {
 	lookupEnv func(string) (string, bool)
+	stdin     io.Reader
 	stdout    io.Writer
 	stderr    io.Writer
 	signals   <-chan os.Signal
@@ -121,15 +127,10 @@ func run[C config.Settings](ctx context.Context, p Program[C], args []string, pr
 func command[C config.Settings](p Program[C], proc process) *cobra.Command {
 	loader := config.NewLoader(p.Name, p.Defaults)
 	root := &cobra.Command{
-		Use:     p.Name,
-		Short:   "Serve " + p.Name + " over gRPC and REST until SIGTERM or SIGINT",
-		Version: Version,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if err := cobra.NoArgs(cmd, args); err != nil {
-				return mistake(err)
-			}
-			return nil
-		},
+		Use:           p.Name,
+		Short:         "Serve " + p.Name + " over gRPC and REST until SIGTERM or SIGINT",
+		Version:       Version,
+		Args:          words(cobra.NoArgs),
 		SilenceErrors: true, // run prints them
 		SilenceUsage:  true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), p, loader, proc) },
@@ -151,37 +152,46 @@ func command[C config.Settings](p Program[C], proc process) *cobra.Command {
 			RunE:  func(cmd *cobra.Command, _ []string) error { return migrate(cmd.Context(), p, loader, proc) },
 		})
 	}
+	for _, c := range p.Commands {
+		addCommand(root, c, p, loader, proc)
+	}
 	return root
 }
 
 func mistake(err error) error { return fmt.Errorf("%w%w", errMistake, err) }
 
-// migrate ends early on a signal.
 func migrate[C config.Settings](ctx context.Context, p Program[C], loader *config.Loader[C], proc process) error {
 	c, log, err := prepare(p, loader, proc, &slog.LevelVar{})
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	done := make(chan error, 1)
 	began := time.Now()
-	go func() {
-		done <- p.Migrate(ctx, Env[C]{Config: c, Log: log, Metrics: prometheus.NewRegistry(), Traces: noop.NewTracerProvider()})
-	}()
-	select {
-	case err = <-done:
-	case s := <-proc.signals:
-		cancel()
-		if err = <-done; err != nil {
-			err = fmt.Errorf("ended by %s: %w", s, err)
-		}
-	}
+	err = untilSignal(ctx, proc, func(ctx context.Context) error {
+		return p.Migrate(ctx, Env[C]{Config: c, Log: log, Metrics: prometheus.NewRegistry(), Traces: noop.NewTracerProvider()})
+	})
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	log.InfoContext(ctx, "The database's schema is up to date", telemetry.KeyDuration, time.Since(began))
 	return nil
+}
+
+// untilSignal ends work early on a signal, and waits for it.
+func untilSignal(ctx context.Context, proc process, work func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- work(ctx) }()
+	select {
+	case err := <-done:
+		return err
+	case s := <-proc.signals:
+		cancel()
+		if err := <-done; err != nil {
+			return fmt.Errorf("ended by %s: %w", s, err)
+		}
+		return nil
+	}
 }
 
 // prepare reads the settings and makes the logger, whose level is held in level.

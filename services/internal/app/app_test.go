@@ -198,9 +198,7 @@ func TestServeAndStop(t *testing.T) {
 	if code := <-r.exit; code != exitOK {
 		t.Errorf("exit = %d, want 0; stderr: %s", code, r.stderr)
 	}
-	if !r.logged(`"msg":"Stopped"`) {
-		t.Error("the log does not tell the end")
-	}
+	r.until(t, "the log tells the end", func() bool { return r.logged(`"msg":"Stopped"`) })
 }
 
 func TestASecondSignalEndsAtOnce(t *testing.T) {

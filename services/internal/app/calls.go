@@ -1,6 +1,7 @@
 package app
 
 import (
+	"movieexample.com/fleet/services/internal/auth"
 	"movieexample.com/fleet/services/internal/limits"
 	"movieexample.com/fleet/services/internal/rpc"
 )
@@ -20,6 +21,7 @@ func (s *server[C]) limits() (*limits.Limits, error) {
 	l := s.config.Base().Limits
 	rate, burst := l.PerCaller()
 	return limits.New(limits.Options{
+		Subject:     auth.Subject,
 		MaxInFlight: l.MaxInFlight, Deadline: l.Deadline, StreamIdle: l.StreamIdle, Rate: rate, Burst: burst,
 	}, s.metrics)
 }

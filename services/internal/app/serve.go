@@ -58,6 +58,8 @@ type server[C config.Settings] struct {
 	service   Service
 	workers   *workers
 
+	authorization authorization
+
 	readiness *lifecycle.Readiness
 	grpc      *rpc.Server
 	rest      *rpc.REST
@@ -101,9 +103,10 @@ func (s *server[C]) assemble(ctx context.Context) error {
 	}
 	s.connect()
 	s.clients.Trace(s.traces)
-	if s.service, err = s.program.Build(ctx, Env[C]{
-		Config: s.config, Log: s.log, Metrics: s.metrics, Traces: s.traces.Provider(), Dial: s.dial, Locks: s.locks(),
-	}); err != nil {
+	env := Env[C]{
+		Config: s.config, Log: s.log, Metrics: s.metrics, Traces: s.traces.Provider(), Dial: s.dial, Locks: s.locks(), Authorize: s.authorize,
+	}
+	if s.service, err = s.program.Build(ctx, env); err != nil {
 		return err
 	}
 	if s.faults.String() != "" {
@@ -156,10 +159,13 @@ func (s *server[C]) servers(ctx context.Context) error {
 		Log: s.log, Metrics: s.metrics, Revision: revision, Reflection: s.config.Base().API.Reflection,
 		Innermost:   []grpc.UnaryServerInterceptor{s.faults.Intercept},
 		Credentials: s.credentials(), Clients: s.config.Base().TLS.ClientIDs(),
-		Limits: bounds,
-		Traces: s.traces,
+		Limits: bounds, Traces: s.traces,
+		Authorize: s.authorization.unary(), AuthorizeStream: s.authorization.stream(),
 	})
 	s.service.RegisterGRPC(s.grpc)
+	if err := s.authorization.covers(s.grpc.Server); err != nil {
+		return err
+	}
 	s.grpc.Prepare()
 	if s.rest, err = rpc.NewREST(ctx, s.grpc, revision, s.service.RegisterREST...); err != nil {
 		return err
@@ -220,6 +226,9 @@ func (s *server[C]) start(r *lifecycle.Runner) {
 	s.serveProfiles(r)
 	if s.identity != nil {
 		r.Go("certificate", s.identity.Run)
+	}
+	if s.authorization.keys != nil {
+		r.Go("keys of tokens", s.authorization.keys.Run)
 	}
 	if s.announcer != nil {
 		r.Go("announcer", s.announcer.Run)

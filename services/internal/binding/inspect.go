@@ -21,7 +21,7 @@ type Key struct {
 func public(key string) bool {
 	return slices.Contains([]string{
 		"type", "provider", "scheme", "host", "port", "username", "database",
-		"bootstrap-servers", "security.protocol", "sasl.mechanism",
+		"bootstrap-servers", "security.protocol", "sasl.mechanism", "signing",
 	}, key)
 }
 
@@ -65,6 +65,8 @@ func Check(root, name string) error {
 		_, err = ReadRedis(dir)
 	case "tls":
 		_, err = ReadTLS(dir)
+	case "auth-keys":
+		_, err = ReadAuthKeys(dir)
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Kind is what sort of failure a caller is told about.
@@ -11,13 +12,15 @@ type Kind int
 
 // Every kind but Internal is made on purpose by a controller, a repository or a gateway.
 const (
-	Internal      Kind = iota // anything that nobody gave a kind: the caller learns no more than that
-	Invalid                   // the request breaks rules; it names each field at fault
-	NotFound                  // what was asked for is not there
-	Unavailable               // something that is needed is away; trying again later is right
-	Exhausted                 // more than there is room for; the message says of what
-	Aborted                   // somebody else was faster; asking how things are now and trying again is right
-	Unimplemented             // this installation does not do it; the message says what it lacks
+	Internal        Kind = iota // anything that nobody gave a kind: the caller learns no more than that
+	Invalid                     // the request breaks rules; it names each field at fault
+	NotFound                    // what was asked for is not there
+	Unavailable                 // something that is needed is away; trying again later is right
+	Exhausted                   // more than there is room for; the message says of what
+	Aborted                     // somebody else was faster; asking how things are now and trying again is right
+	Unimplemented               // this installation does not do it; the message says what it lacks
+	Unauthenticated             // nobody knows who calls
+	Denied                      // who calls is known and may not do this
 )
 
 // Violation is one field of a request that breaks a rule.
@@ -31,6 +34,7 @@ type Error struct {
 	Kind       Kind
 	Message    string
 	Violations []Violation
+	RetryAfter time.Duration // of Exhausted, 0 if nobody knows
 	cause      error
 }
 
@@ -60,6 +64,11 @@ func NewExhausted(cause error, format string, args ...any) error {
 	return &Error{Kind: Exhausted, Message: fmt.Sprintf(format, args...), cause: cause}
 }
 
+// NewLimited is Exhausted for a while: from when on it is worth trying again is told too.
+func NewLimited(retryAfter time.Duration, format string, args ...any) error {
+	return &Error{Kind: Exhausted, Message: fmt.Sprintf(format, args...), RetryAfter: retryAfter}
+}
+
 // NewAborted says in a sentence what has changed meanwhile.
 func NewAborted(format string, args ...any) error {
 	return &Error{Kind: Aborted, Message: fmt.Sprintf(format, args...)}
@@ -68,6 +77,16 @@ func NewAborted(format string, args ...any) error {
 // NewUnimplemented says in a sentence what is missing, and who can add it.
 func NewUnimplemented(format string, args ...any) error {
 	return &Error{Kind: Unimplemented, Message: fmt.Sprintf(format, args...)}
+}
+
+// NewUnauthenticated says in a sentence why nobody knows who calls. The cause is logged and never sent; it may be nil.
+func NewUnauthenticated(cause error, format string, args ...any) error {
+	return &Error{Kind: Unauthenticated, Message: fmt.Sprintf(format, args...), cause: cause}
+}
+
+// NewDenied says in a sentence what the caller may not do.
+func NewDenied(format string, args ...any) error {
+	return &Error{Kind: Denied, Message: fmt.Sprintf(format, args...)}
 }
 
 // NewInvalid lists every field at fault. It is nil when there is none.

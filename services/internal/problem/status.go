@@ -7,6 +7,8 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 // code is the one table from kinds to gRPC codes.
@@ -24,6 +26,10 @@ func (k Kind) code() codes.Code {
 		return codes.Aborted
 	case Unimplemented:
 		return codes.Unimplemented
+	case Unauthenticated:
+		return codes.Unauthenticated
+	case Denied:
+		return codes.PermissionDenied
 	default:
 		return codes.Internal
 	}
@@ -53,7 +59,9 @@ func public(ctx context.Context, err error) *status.Status {
 	switch {
 	case known && e.Kind == Invalid:
 		return withViolations(status.New(e.Kind.code(), e.Message), e.Violations)
-	case known && e.Kind == NotFound:
+	case known && e.RetryAfter > 0:
+		return with(status.New(e.Kind.code(), e.Message), &errdetails.RetryInfo{RetryDelay: durationpb.New(e.RetryAfter)})
+	case known && (e.Kind == NotFound || e.Kind == Unauthenticated || e.Kind == Denied): // found out before the caller's time was up
 		return status.New(e.Kind.code(), e.Message)
 	case ctx.Err() != nil:
 		return status.FromContextError(ctx.Err())
@@ -70,6 +78,10 @@ func withViolations(s *status.Status, violations []Violation) *status.Status {
 		detail.FieldViolations = append(detail.FieldViolations,
 			&errdetails.BadRequest_FieldViolation{Field: v.Field, Description: v.Description})
 	}
+	return with(s, detail)
+}
+
+func with(s *status.Status, detail protoadapt.MessageV1) *status.Status {
 	detailed, err := s.WithDetails(detail)
 	if err != nil {
 		return s // only for a code OK or a message that cannot be packed: neither can be here

@@ -6,6 +6,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
@@ -76,6 +77,7 @@ func newMux() *runtime.ServeMux {
 		runtime.WithErrorHandler(callError),
 		runtime.WithDisablePathLengthFallback(),
 		runtime.WithMetadata(traceContext),
+		runtime.WithIncomingHeaderMatcher(incomingHeader),
 		runtime.WithOutgoingHeaderMatcher(func(string) (string, bool) { return "", false }),
 	)
 }
@@ -89,6 +91,15 @@ func traceContext(_ context.Context, r *http.Request) metadata.MD {
 		}
 	}
 	return carried
+}
+
+// incomingHeader lets no request write gRPC metadata by hand (Grpc-Metadata-…): who calls, and from where, would be for
+// the caller to say.
+func incomingHeader(name string) (string, bool) {
+	if strings.HasPrefix(name, runtime.MetadataHeaderPrefix) {
+		return "", false
+	}
+	return runtime.DefaultHeaderMatcher(name)
 }
 
 // routingError corrects the gateway, which answers a wrong method with 501.

@@ -60,6 +60,9 @@ type ServerOptions struct {
 	Credentials credentials.TransportCredentials
 	// Clients are the only ones that may call; empty lets in everybody who got a connection.
 	Clients []spiffeid.ID
+	// Authorize stands before the rules of requests: who may not call does not learn what a right request is.
+	Authorize       []grpc.UnaryServerInterceptor
+	AuthorizeStream []grpc.StreamServerInterceptor
 }
 
 // Server is a gRPC server with health and metrics, reachable over the network and from inside the process.
@@ -99,8 +102,11 @@ func NewServer(o ServerOptions) *Server {
 		recoverStreamPanic(panics),
 	}
 	if o.Limits != nil {
-		chain = append(chain, o.Limits.Unary, o.Limits.UnaryRate)
-		streams = append(streams, o.Limits.Stream, o.Limits.StreamRate)
+		chain, streams = append(chain, o.Limits.Unary), append(streams, o.Limits.Stream)
+	}
+	chain, streams = append(chain, o.Authorize...), append(streams, o.AuthorizeStream...)
+	if o.Limits != nil { // after tokens, since a caller is told apart by them
+		chain, streams = append(chain, o.Limits.UnaryRate), append(streams, o.Limits.StreamRate)
 	}
 	chain, streams = append(chain, validate.Unary), append(streams, validate.Stream)
 	s := &Server{

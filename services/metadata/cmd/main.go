@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 
 	"movieexample.com/fleet/services/internal/app"
+	"movieexample.com/fleet/services/internal/auth"
 	"movieexample.com/fleet/services/internal/binding"
 	"movieexample.com/fleet/services/internal/config"
 	"movieexample.com/fleet/services/internal/lifecycle"
@@ -29,19 +30,37 @@ type settings struct {
 	config.Common `config:",inline"`
 
 	Storage config.Storage `config:"storage"`
+	Auth    config.Auth    `config:"auth"`
 }
 
 func main() {
 	os.Exit(app.Main(app.Program[settings]{
-		Name:     name,
-		Defaults: settings{Common: config.Defaults(8081), Storage: config.Storage{Kind: config.Memory}},
-		Build:    build,
-		Migrate:  migrate,
-		Schema:   schema,
+		Name: name,
+		Defaults: settings{
+			Common:  config.Defaults(8081),
+			Storage: config.Storage{Kind: config.Memory},
+			Auth:    config.DefaultAuth(),
+		},
+		Build:   build,
+		Migrate: migrate,
+		Schema:  schema,
 	}))
 }
 
+// policy says who may call what: what is known about movies is for everybody, and for editors to change.
+func policy() auth.Policy {
+	return auth.Policy{
+		metadatav1.MetadataService_GetMetadata_FullMethodName:      auth.Public(),
+		metadatav1.MetadataService_BatchGetMetadata_FullMethodName: auth.Public(),
+		metadatav1.MetadataService_ListMetadata_FullMethodName:     auth.Public(),
+		metadatav1.MetadataService_PutMetadata_FullMethodName:      auth.Role(auth.RoleEditor),
+	}
+}
+
 func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
+	if err := env.Authorize(env.Config.Auth, policy()); err != nil {
+		return app.Service{}, err
+	}
 	if env.Config.Storage.Kind == config.Memory {
 		return serve(traced.New(memory.New(), env.Traces)), nil
 	}

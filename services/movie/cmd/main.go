@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 
 	"movieexample.com/fleet/services/internal/app"
+	"movieexample.com/fleet/services/internal/auth"
 	"movieexample.com/fleet/services/internal/config"
 	"movieexample.com/fleet/services/internal/lastknown"
 	"movieexample.com/fleet/services/internal/rpc"
@@ -32,8 +33,9 @@ const (
 type settings struct {
 	config.Common `config:",inline"`
 
-	Upstreams upstreams `config:"upstreams"`
-	Files     keeping   `config:"files"`
+	Upstreams upstreams   `config:"upstreams"`
+	Files     keeping     `config:"files"`
+	Auth      config.Auth `config:"auth"`
 }
 
 type upstreams struct {
@@ -53,13 +55,27 @@ func main() {
 				Rating:   config.Upstream{Target: "static:///127.0.0.1:8082", Timeout: ratingTimeout},
 			},
 			Files: keeping{MaxSize: 4 << 30, KeepParts: 24 * time.Hour},
+			Auth:  config.DefaultAuth(),
 		},
 		Build: build,
 	}))
 }
 
+// policy says who may call what: to look is for everybody, and to add files for editors.
+func policy() auth.Policy {
+	return auth.Policy{
+		moviev1.MovieService_GetMovieDetails_FullMethodName: auth.Public(),
+		moviev1.MovieService_UploadFile_FullMethodName:      auth.Role(auth.RoleEditor),
+		moviev1.MovieService_GetUpload_FullMethodName:       auth.Public(),
+		moviev1.MovieService_GetFile_FullMethodName:         auth.Public(),
+	}
+}
+
 // build adds no readiness check: both dependencies have a fallback.
 func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
+	if err := env.Authorize(env.Config.Auth, policy()); err != nil {
+		return app.Service{}, err
+	}
 	metadataConn, metadataErr := env.Dial("metadata", env.Config.Upstreams.Metadata)
 	ratingConn, ratingErr := env.Dial("rating", env.Config.Upstreams.Rating)
 	if err := errors.Join(metadataErr, ratingErr); err != nil {

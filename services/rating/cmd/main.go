@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 
 	"movieexample.com/fleet/services/internal/app"
+	"movieexample.com/fleet/services/internal/auth"
 	"movieexample.com/fleet/services/internal/binding"
 	"movieexample.com/fleet/services/internal/config"
 	"movieexample.com/fleet/services/internal/lifecycle"
@@ -29,6 +30,7 @@ type settings struct {
 	config.Common `config:",inline"`
 
 	Storage     config.Storage `config:"storage"`
+	Auth        config.Auth    `config:"auth"`
 	RecordTypes []string       `config:"recordTypes" help:"kinds of records that may be rated"`
 }
 
@@ -38,6 +40,7 @@ func main() {
 		Defaults: settings{
 			Common:      config.Defaults(8082),
 			Storage:     config.Storage{Kind: config.Memory},
+			Auth:        config.DefaultAuth(),
 			RecordTypes: []string{"movie"},
 		},
 		Build:   build,
@@ -46,7 +49,20 @@ func main() {
 	}))
 }
 
+// policy says who may call what: means are for everybody, and a rating is its user's own.
+func policy() auth.Policy {
+	return auth.Policy{
+		ratingv1.RatingService_GetAggregatedRating_FullMethodName:      auth.Public(),
+		ratingv1.RatingService_BatchGetAggregatedRating_FullMethodName: auth.Public(),
+		ratingv1.RatingService_PutRating_FullMethodName:                auth.OwnUser("user_id"),
+		ratingv1.RatingService_DeleteRating_FullMethodName:             auth.OwnUser("user_id"),
+	}
+}
+
 func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
+	if err := env.Authorize(env.Config.Auth, policy()); err != nil {
+		return app.Service{}, err
+	}
 	if env.Config.Storage.Kind == config.Memory {
 		return serve(env.Config, traced.New(memory.New(), env.Traces)), nil
 	}

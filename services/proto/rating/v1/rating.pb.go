@@ -491,7 +491,8 @@ type PutRatingRequest struct {
 	RecordType string `protobuf:"bytes,1,opt,name=record_type,json=recordType,proto3" json:"record_type,omitempty"`
 	// A letter or digit, then at most 127 letters, digits and the characters - _ . : ~.
 	RecordId string `protobuf:"bytes,2,opt,name=record_id,json=recordId,proto3" json:"record_id,omitempty"`
-	// A letter or digit, then at most 127 letters, digits and the characters - _ . : ~ @ +.
+	// A letter or digit, then at most 127 letters, digits and the characters - _ . : ~ @ +. Where tokens are asked for it
+	// may be empty: it is the token's user.
 	UserId string `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	// 1 to 5.
 	Value int32 `protobuf:"varint,4,opt,name=value,proto3" json:"value,omitempty"`
@@ -628,7 +629,7 @@ type DeleteRatingRequest struct {
 	RecordType string `protobuf:"bytes,1,opt,name=record_type,json=recordType,proto3" json:"record_type,omitempty"`
 	// The record's id. Must not be empty.
 	RecordId string `protobuf:"bytes,2,opt,name=record_id,json=recordId,proto3" json:"record_id,omitempty"`
-	// The user whose rating is taken back. Must not be empty.
+	// The user whose rating is taken back. Where tokens are asked for it may be empty: it is the token's user.
 	UserId string `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	// When the user took it back; at most five minutes ahead of the service's clock. Empty: now.
 	OccurredAt    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`

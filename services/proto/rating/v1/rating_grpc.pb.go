@@ -42,9 +42,10 @@ type RatingServiceClient interface {
 	// BatchGetAggregatedRating returns the means of many records at once. A record that nobody has rated is no failure: its
 	// id is listed apart.
 	BatchGetAggregatedRating(ctx context.Context, in *BatchGetAggregatedRatingRequest, opts ...grpc.CallOption) (*BatchGetAggregatedRatingResponse, error)
-	// PutRating sets a user's rating of a record. INVALID_ARGUMENT names each field at fault.
+	// PutRating sets a user's rating of a record. INVALID_ARGUMENT names each field at fault. Where tokens are asked for,
+	// ratings are written only for the token's own user; PERMISSION_DENIED: the request names another.
 	PutRating(ctx context.Context, in *PutRatingRequest, opts ...grpc.CallOption) (*PutRatingResponse, error)
-	// DeleteRating takes a user's rating of a record back. It is no error when there is none.
+	// DeleteRating takes a user's rating of a record back. It is no error when there is none. Whose, is as in PutRating.
 	DeleteRating(ctx context.Context, in *DeleteRatingRequest, opts ...grpc.CallOption) (*DeleteRatingResponse, error)
 }
 
@@ -111,9 +112,10 @@ type RatingServiceServer interface {
 	// BatchGetAggregatedRating returns the means of many records at once. A record that nobody has rated is no failure: its
 	// id is listed apart.
 	BatchGetAggregatedRating(context.Context, *BatchGetAggregatedRatingRequest) (*BatchGetAggregatedRatingResponse, error)
-	// PutRating sets a user's rating of a record. INVALID_ARGUMENT names each field at fault.
+	// PutRating sets a user's rating of a record. INVALID_ARGUMENT names each field at fault. Where tokens are asked for,
+	// ratings are written only for the token's own user; PERMISSION_DENIED: the request names another.
 	PutRating(context.Context, *PutRatingRequest) (*PutRatingResponse, error)
-	// DeleteRating takes a user's rating of a record back. It is no error when there is none.
+	// DeleteRating takes a user's rating of a record back. It is no error when there is none. Whose, is as in PutRating.
 	DeleteRating(context.Context, *DeleteRatingRequest) (*DeleteRatingResponse, error)
 	mustEmbedUnimplementedRatingServiceServer()
 }

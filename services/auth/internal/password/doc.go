@@ -1,0 +1,2 @@
+// Package password hashes passwords with argon2id and compares them.
+package password

@@ -1,0 +1,2 @@
+// Package memory keeps users in the process.
+package memory

@@ -1,0 +1,2 @@
+// Package mysql keeps users in a MySQL or MariaDB database.
+package mysql

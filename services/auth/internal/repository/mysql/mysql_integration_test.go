@@ -1,0 +1,51 @@
+//go:build integration
+
+package mysql_test
+
+import (
+	"log/slog"
+	"os"
+	"testing"
+
+	"movieexample.com/fleet/services/auth/internal/repository/mysql"
+	"movieexample.com/fleet/services/auth/internal/repository/repositorytest"
+	"movieexample.com/fleet/services/internal/problem"
+	"movieexample.com/fleet/services/internal/storage"
+	"movieexample.com/fleet/services/internal/storage/storagetest"
+	"movieexample.com/fleet/test/parts"
+)
+
+var server *parts.MariaDB //nolint:gochecknoglobals // one server for the tests of this package
+
+func TestMain(m *testing.M) {
+	os.Exit(parts.WithMariaDB(func(s *parts.MariaDB) int { server = s; return m.Run() }))
+}
+
+func TestContract(t *testing.T) {
+	repositorytest.Run(t, func(t *testing.T) repositorytest.Repository {
+		return mysql.New(storagetest.Migrated(t, server, mysql.Migrations()))
+	})
+}
+
+func TestStatements(t *testing.T) {
+	storagetest.Prepare(t, storagetest.Migrated(t, server, mysql.Migrations()), "queries.go")
+}
+
+func TestSchemaIsNewEnough(t *testing.T) {
+	db := storagetest.Migrated(t, server, mysql.Migrations())
+	if err := storage.CheckSchema(t.Context(), db, "auth", mysql.LowestSchema); err != nil {
+		t.Errorf("CheckSchema after migrating = %v, want nil", err)
+	}
+}
+
+func TestDatabaseThatIsNotMigrated(t *testing.T) {
+	db, err := storage.Open(server.Database(t), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	_, err = mysql.New(db).Get(t.Context(), "1")
+	if problem.KindOf(err) != problem.Unavailable {
+		t.Errorf("Get = %v, want one of kind Unavailable", err)
+	}
+}
