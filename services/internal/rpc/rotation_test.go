@@ -22,7 +22,7 @@ import (
 	"movieexample.com/fleet/test/parts"
 )
 
-// load makes calls until it is stopped: some over connections that last, some over a new one each.
+// load makes calls until it is stopped: some over a connection that lasts, some over a new one each.
 type load struct {
 	calls, failures atomic.Int64
 	first           atomic.Pointer[string] // failure
@@ -34,23 +34,22 @@ func startLoad(t *testing.T, from holder, target string) *load {
 	l := &load{}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wait sync.WaitGroup
-	for range 4 {
-		wait.Go(func() {
+	wait.Go(func() {
+		clients, call := dialed(t, from, target)
+		defer func() { _ = clients.Close() }()
+		for ctx.Err() == nil {
+			l.count(call())
+			time.Sleep(time.Millisecond)
+		}
+	})
+	wait.Go(func() { // one at a time: a machine that is busy must not fail handshakes by their time limit
+		for ctx.Err() == nil {
 			clients, call := dialed(t, from, target)
-			defer func() { _ = clients.Close() }()
-			for ctx.Err() == nil {
-				l.count(call())
-				time.Sleep(time.Millisecond)
-			}
-		})
-		wait.Go(func() {
-			for ctx.Err() == nil {
-				clients, call := dialed(t, from, target)
-				l.count(call())
-				_ = clients.Close()
-			}
-		})
-	}
+			l.count(call())
+			_ = clients.Close()
+			time.Sleep(5 * time.Millisecond)
+		}
+	})
 	l.stop = sync.OnceFunc(func() { cancel(); wait.Wait() })
 	t.Cleanup(l.stop)
 	return l
@@ -75,22 +74,25 @@ func (l *load) count(err error) {
 	}
 }
 
-// check stops the load and wants no failure among calls of all kinds.
+// more waits for so many more calls: each step of a rotation is to meet some.
+func (l *load) more(t *testing.T, calls int64) {
+	t.Helper()
+	before := l.calls.Load()
+	discoverytest.Eventually(t, "the load goes on", func() bool { return l.calls.Load() >= before+calls })
+}
+
+// check stops the load and wants no failure.
 func (l *load) check(t *testing.T) {
 	t.Helper()
 	l.stop()
 	if failures := l.failures.Load(); failures > 0 {
 		t.Errorf("%d of %d calls failed, want none; the first: %s", failures, l.calls.Load(), *l.first.Load())
 	}
-	if l.calls.Load() < 100 {
-		t.Errorf("the load made %d calls, want at least 100", l.calls.Load())
-	}
 }
 
 // TestAuthorityRotationUnderLoad goes the way of an authority's change: the new one into all bundles; every process
 // reports it; certificates of the new one; the old one out.
 func TestAuthorityRotationUnderLoad(t *testing.T) {
-	t.Parallel()
 	before, after := parts.NewAuthority(t), parts.NewAuthority(t)
 	var servers []secured
 	var addresses []string
@@ -115,6 +117,7 @@ func TestAuthorityRotationUnderLoad(t *testing.T) {
 		parts.MountBinding(t, h.dir, parts.TLSKeys(pair, before, after))
 	}
 	reported(t, all, 2)
+	calls.more(t, 20)
 	next, nextCaller := after.Leaf(t, ratingID), after.Leaf(t, movieID)
 	for i, h := range all {
 		pair := next
@@ -126,6 +129,7 @@ func TestAuthorityRotationUnderLoad(t *testing.T) {
 	for _, h := range all {
 		discoverytest.Eventually(t, "the new certificate is loaded", func() bool { return loads(h) >= 2 })
 	}
+	calls.more(t, 20)
 	for i, h := range all {
 		pair := next
 		if i == 0 {
@@ -134,6 +138,7 @@ func TestAuthorityRotationUnderLoad(t *testing.T) {
 		parts.MountBinding(t, h.dir, parts.TLSKeys(pair, after))
 	}
 	reported(t, all, 1)
+	calls.more(t, 20)
 	calls.check(t)
 
 	// Whoever still has a certificate of the old authority, and even trusts it and the new one, is out.
@@ -171,7 +176,6 @@ func loads(h holder) float64 {
 }
 
 func TestCertificateSwapUnderLoad(t *testing.T) {
-	t.Parallel()
 	ca := parts.NewAuthority(t)
 	s := serveSecured(t, ca, fine)
 	caller := hold(t, ca.Leaf(t, movieID), slog.New(slog.DiscardHandler), ca)
@@ -181,17 +185,18 @@ func TestCertificateSwapUnderLoad(t *testing.T) {
 		parts.MountBinding(t, s.dir, parts.TLSKeys(ca.Leaf(t, ratingID), ca))
 		parts.MountBinding(t, caller.dir, parts.TLSKeys(ca.Leaf(t, movieID), ca))
 		discoverytest.Eventually(t, "the new certificate is loaded", func() bool { return loads(s.holder) > loaded })
+		calls.more(t, 20)
 	}
 	pair := ca.Leaf(t, ratingID)
 	parts.WriteBinding(t, s.dir, map[string]string{"tls.crt": string(pair.Certificate)})
 	time.Sleep(1500 * time.Millisecond) // the files do not fit, for longer than a look takes
 	parts.WriteBinding(t, s.dir, map[string]string{"tls.key": string(pair.Key)})
 	discoverytest.Eventually(t, "the pair is loaded once it is whole", func() bool { return loads(s.holder) == 3 })
+	calls.more(t, 20)
 	calls.check(t)
 }
 
 func TestRESTAnswersAcrossASwap(t *testing.T) {
-	t.Parallel()
 	ca := parts.NewAuthority(t)
 	s := serveSecured(t, ca, fine)
 	first := s.current(t)
