@@ -272,6 +272,9 @@ func (s *server[C]) stopInOrder(r *lifecycle.Runner) {
 // release closes what is open whether or not the service ever ran.
 func (s *server[C]) release() error {
 	var errs []error
+	if s.grpc != nil {
+		s.grpc.Server.Stop() // of a server that never ran; the other one has stopped
+	}
 	if s.clients != nil {
 		errs = append(errs, s.clients.Close())
 	}
