@@ -84,7 +84,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	if got := rest(ann, http.MethodDelete, "/v1/ratings/movie/tt1", ""); got.code != http.StatusNoContent {
 		t.Errorf("DELETE of one's own, naming nobody = %d, want 204", got.code)
 	}
-	g.rating.wantJSON(t, http.MethodGet, "/v1/ratings/movie/tt1", "", http.StatusOK, map[string]any{"ratingValue": 4.0, "count": "1"})
+	g.rating.wantJSON(t, http.MethodGet, "/v1/ratings/movie/tt1", "", http.StatusOK, map[string]any{"ratingValue": 4.0, "count": "1", "stale": false})
 	g.rating.wantProbe(t, "/metrics", http.StatusOK, `auth_refused_total{reason="user"}`)
 	wantDiscreet(t, []string{ann, ben}, g.auth, g.rating, g.metadata)
 }

@@ -99,7 +99,7 @@ func TestOneMovieFromFirstToLast(t *testing.T) {
 
 	f.movie.wantStatus(t, http.MethodGet, "/v1/movies/tt1", "", http.StatusNotFound, codes.NotFound)
 	f.putMovie(t)
-	f.metadata.wantJSON(t, http.MethodGet, "/v1/metadata/tt1", "", http.StatusOK, movie)
+	f.metadata.wantJSON(t, http.MethodGet, "/v1/metadata/tt1", "", http.StatusOK, details(nil))
 	f.movie.wantJSON(t, http.MethodGet, "/v1/movies/tt1", "", http.StatusOK, details(nil))
 	f.wantRating(t, nil)
 
@@ -111,7 +111,7 @@ func TestOneMovieFromFirstToLast(t *testing.T) {
 	if got.code != http.StatusOK || !strings.Contains(got.body, "WRITE_OUTCOME_APPLIED") {
 		t.Errorf("PUT of a second rating = %d %s, want 200 and applied", got.code, got.body)
 	}
-	f.rating.wantJSON(t, http.MethodGet, "/v1/ratings/movie/tt1", "", http.StatusOK, map[string]any{"ratingValue": 3.5, "count": "2"})
+	f.rating.wantJSON(t, http.MethodGet, "/v1/ratings/movie/tt1", "", http.StatusOK, map[string]any{"ratingValue": 3.5, "count": "2", "stale": false})
 	f.movie.wantJSON(t, http.MethodGet, "/v1/movies/tt1", "", http.StatusOK, details(map[string]any{"value": 3.5, "count": "2", "stale": false}))
 
 	if got := f.rate(t, "105", 3, now.Add(time.Second)); got != ratingv1.WriteOutcome_WRITE_OUTCOME_APPLIED {
@@ -226,6 +226,6 @@ func TestTwoProcessesOneRecord(t *testing.T) {
 	}
 	group.Wait()
 	for _, p := range both {
-		p.wantJSON(t, http.MethodGet, "/v1/ratings/movie/tt1", "", http.StatusOK, map[string]any{"ratingValue": 5.0, "count": "10"})
+		p.wantJSON(t, http.MethodGet, "/v1/ratings/movie/tt1", "", http.StatusOK, map[string]any{"ratingValue": 5.0, "count": "10", "stale": false})
 	}
 }
