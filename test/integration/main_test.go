@@ -28,8 +28,12 @@ func run(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	programs = dir
-	for _, name := range []string{"metadata", "rating", "movie", "auth"} {
-		build := exec.Command("go", "build", "-o", filepath.Join(dir, name), "movieexample.com/fleet/services/"+name+"/cmd")
+	for _, name := range []string{"metadata", "rating", "movie", "auth", "uploadclient"} {
+		pkg := "movieexample.com/fleet/services/" + name + "/cmd"
+		if name == "uploadclient" {
+			pkg = "movieexample.com/fleet/services/movie/cmd/uploadclient"
+		}
+		build := exec.Command("go", "build", "-o", filepath.Join(dir, name), pkg)
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "%s: %v\n%s", build, err, out)
 			return 1

@@ -1,6 +1,7 @@
 package files_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -123,7 +124,7 @@ func TestADamagedFileIsMendedBySendingItAgain(t *testing.T) {
 	if err := os.Chmod(contentOf(dir, content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(contentOf(dir, content), text(999), 0o600); err != nil {
+	if err := os.WriteFile(contentOf(dir, content), bytes.ToUpper(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	found := inspect(t, s, id)
@@ -132,18 +133,22 @@ func TestADamagedFileIsMendedBySendingItAgain(t *testing.T) {
 	}
 	wantState(t, s, id, model.Damaged, "")
 	h := header(content)
-	h.UploadID = "another-upload-id"
+	h.UploadID, h.Name = "another-upload-id", "copy.mp4"
 	if got := receive(t, s, h, content); got.Existed {
 		t.Errorf("Receive() = %+v, want that the damaged file is none", got)
 	}
 	wantState(t, s, id, model.Stored, "")
-	// Whoever checked the damaged content may finish its job only now.
+	if f, err := s.File(id); err != nil || f.Name != "trailer.mp4" {
+		t.Errorf("File().Name = %q, %v, want that of the first sender", f.Name, err)
+	}
+	// Whoever checked the damaged content may finish its job only now. It may have seen the second upload's ticket too,
+	// which is there before the content.
 	if err := s.Finish(first); err != nil {
 		t.Error(err)
 	}
 	again := jobs(t, s, 9)
-	if len(again) == 0 {
-		t.Fatal("Pending() = nothing, want that the mended file is checked")
+	if len(again) != 2 {
+		t.Fatalf("Pending() = %v, want a job from before the mended file was in its place and one from after", again)
 	}
 	mark(t, s, id, 9, inspect(t, s, id))
 	wantState(t, s, id, model.Ready, "text/plain; charset=utf-8")
@@ -192,7 +197,8 @@ func TestSweep(t *testing.T) {
 		t.Errorf("Sweep() of what is new = %d, want 0", n)
 	}
 	age(t, dir)
-	asked := func(func([]byte, error) bool) { // an old upload that somebody sends now
+	asked := func(func([]byte, error) bool) { // somebody sends it, so slowly that it looks old
+		age(t, dir)
 		if n := sweep(t, uploadtest.Open(t, dir)); n != 3 {
 			t.Errorf("Sweep() beside a stream = %d, want 3: a record, a temporary file, a ticket", n)
 		}

@@ -145,17 +145,19 @@ func (p paused) Inspect(ctx context.Context, id string) (model.Finding, error) {
 
 func TestALateHolderChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var f fixture
-		var id string
-		f = run(t, 5, func(s processor.Store) processor.Store {
+		sum := sha256.Sum256([]byte("content"))
+		id := "sha256-" + hex.EncodeToString(sum[:])
+		ready := make(chan fixture, 1)
+		f := run(t, 5, func(s processor.Store) processor.Store {
 			return paused{Store: s, meanwhile: func() {
+				f := <-ready
 				if _, err := f.store.Mark(id, 6, model.Finding{Type: "of the later holder"}); err != nil {
 					t.Error(err)
 				}
 			}}
 		})
-		synctest.Wait()
-		id = f.receive(t, "content")
+		ready <- f
+		f.receive(t, "content")
 		time.Sleep(time.Minute)
 		f.stop()
 		if file, err := f.store.File(id); err != nil || file.Type != "of the later holder" {
