@@ -49,8 +49,8 @@ func (p *program) upload(t *testing.T, file, id string) {
 	}
 }
 
-// reads tells whether the process has a content open.
-func (p *program) reads() bool {
+// readsAFile tells whether the process has a content open.
+func (p *program) readsAFile() bool {
 	dir := fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid)
 	entries, _ := os.ReadDir(dir) // none of a process that has ended
 	return slices.ContainsFunc(entries, func(e os.DirEntry) bool {
@@ -100,7 +100,7 @@ func TestOneInstanceChecksFiles(t *testing.T) {
 	first, firstID := bigFile(t, "first", size)
 	paused := make(chan error, 1)
 	go func(p *program) {
-		for p.running() && !p.reads() {
+		for p.running() && !p.readsAFile() {
 			time.Sleep(time.Millisecond)
 		}
 		paused <- p.cmd.Process.Signal(syscall.SIGSTOP)

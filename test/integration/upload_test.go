@@ -184,3 +184,33 @@ func TestUploadWithoutAVolume(t *testing.T) {
 		t.Errorf("movie with a path that is not there = %v, %s, want exit code 2 and the setting", err, &missing.log)
 	}
 }
+
+func TestUploadNeedsAnEditor(t *testing.T) {
+	auth, _, _ := startAuth(t)
+	ann, ben := auth.mustLogin(t, "ann@example.com", annsPassword), auth.mustLogin(t, "ben", bensPassword)
+	movie := movieAt(t, nil, fmt.Sprintf("files: {path: %s}\n", t.TempDir())+jwtSettings(auth, ""), "")
+	file, id := bigFile(t, "small", 100_000)
+	for name, c := range map[string]struct {
+		token string
+		says  string // the whole output of an editor, a part of the others'
+	}{
+		"an editor": {ann, id + "\n"},
+		"a user":    {ben, "(PermissionDenied)"},
+		"nobody":    {"", "(Unauthenticated)"},
+	} {
+		args := []string{"--target", movie.api, file}
+		if c.token != "" {
+			path := filepath.Join(t.TempDir(), "token")
+			if err := os.WriteFile(path, []byte(c.token+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			args = append(args, "--token-file", path)
+		}
+		client := launch(t, "uploadclient", "", "", args...)
+		err := client.wait(t)
+		if (err == nil) != (c.token == ann) || !strings.Contains(client.log.String(), c.says) {
+			t.Errorf("uploadclient of %s = %v, %s, want %q", name, err, &client.log, c.says)
+		}
+	}
+	wantDiscreet(t, []string{ann, ben}, movie)
+}

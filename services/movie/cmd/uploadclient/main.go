@@ -37,11 +37,12 @@ func main() {
 
 // options are the flags.
 type options struct {
-	target   string
-	name     string
-	caFile   string
-	tls      bool
-	patience time.Duration
+	target    string
+	name      string
+	caFile    string
+	tokenFile string
+	tls       bool
+	patience  time.Duration
 }
 
 // errUsage marks mistakes on the command line.
@@ -85,6 +86,7 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 	flags.StringVar(&o.name, "name", "", "name to give the file (default: its own)")
 	flags.BoolVar(&o.tls, "tls", false, "connect by TLS, and trust the system's authorities")
 	flags.StringVar(&o.caFile, "ca-file", "", "connect by TLS, and trust the authorities in this PEM file")
+	flags.StringVar(&o.tokenFile, "token-file", "", "file with an editor's token, read anew for each stream")
 	flags.DurationVar(&o.patience, "patience", 2*time.Minute, "how long to go on trying while nothing gets through")
 	return c
 }
@@ -121,11 +123,22 @@ func dial(o options) (*grpc.ClientConn, error) {
 		}
 	case o.tls:
 		c = credentials.NewClientTLSFromCert(nil, "")
+	case o.tokenFile != "" && !onThisMachine(o.target):
+		return nil, fmt.Errorf("--token-file: a token goes to %s by TLS only; add --tls or --ca-file", o.target)
 	}
-	return grpc.NewClient(o.target, grpc.WithTransportCredentials(c),
+	opts := []grpc.DialOption{
+		grpc.WithTransportCredentials(c),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 15 * time.Second, Timeout: 5 * time.Second}),
 		grpc.WithConnectParams(grpc.ConnectParams{ // gRPC's own would rest for up to two minutes
 			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second},
 			MinConnectTimeout: 5 * time.Second,
-		}))
+		}),
+	}
+	if o.tokenFile != "" {
+		if _, err := os.Stat(o.tokenFile); err != nil {
+			return nil, fmt.Errorf("--token-file: %w", err)
+		}
+		opts = append(opts, grpc.WithPerRPCCredentials(tokenFile{path: o.tokenFile, secure: !onThisMachine(o.target)}))
+	}
+	return grpc.NewClient(o.target, opts...)
 }

@@ -49,6 +49,8 @@ func TestFailures(t *testing.T) {
 		"two files":         {[]string{"a", "b"}, exitUsage, "name one file"},
 		"unknown flag":      {[]string{"--tagret", "x", "a"}, exitUsage, "unknown flag: --tagret"},
 		"no such CA":        {[]string{"--ca-file", "/does/not/exist", file}, exitUsage, "--ca-file: "},
+		"no such token":     {[]string{"--token-file", "/does/not/exist", file}, exitUsage, "--token-file: "},
+		"token without TLS": {[]string{"--token-file", file, "--target", "movie.example.com:8083", file}, exitUsage, "by TLS only"},
 		"no such file":      {[]string{"/does/not/exist"}, exitFailed, "no such file"},
 		"too large":         {[]string{"--target", s.Address, file}, exitFailed, "at most 1000 are allowed"},
 		"a name with paths": {[]string{"--target", s.Address, "--name", "../x", file}, exitFailed, "header.name"},
