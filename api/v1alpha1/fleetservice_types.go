@@ -176,7 +176,8 @@ type FleetServiceStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// phase is the state in one word: Pending, Starting, Serving, Migrating, Updating, Canary, Paused, Baking, Draining, TakenBack, Stalled, Deleting.
+	// phase is the state in one word: Pending, Starting, Serving, Scaling, Unavailable, Migrating, Updating,
+	// Canary, Paused, Baking, TakenBack, Stalled, Deleting.
 	// +optional
 	Phase string `json:"phase,omitempty"`
 	// stable is the revision that was promoted last and serves.

@@ -212,6 +212,7 @@ func (r *Reconciler) decide(ctx context.Context, s *scope) (reconcile.Result, er
 	}
 	r.memory.wrote(s.fs.UID, r.clock.Now())
 	r.announce(s, before)
+	r.announceDamage(s, before)
 	return reconcile.Result{RequeueAfter: soon}, nil
 }
 

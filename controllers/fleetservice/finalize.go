@@ -86,7 +86,7 @@ func (r *Reconciler) drainAll(ctx context.Context, fs *v1alpha1.FleetService) (b
 	return len(s.deployments) == 0 && len(pods.Items) == 0, nil
 }
 
-// target is the service as providers know it. Where the Secret went first, the agent last used is asked.
+// leavingTarget is the service as providers know it. Where the Secret went first, the agent last used is asked.
 func (r *Reconciler) leavingTarget(ctx context.Context, fs *v1alpha1.FleetService) traffic.Target {
 	t := traffic.Target{Service: fs}
 	if agent, known := r.memory.agent(fs.UID); known {

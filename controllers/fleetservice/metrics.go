@@ -61,7 +61,11 @@ func registerMetrics() error {
 func (r *Reconciler) measure(s *scope, before *v1alpha1.FleetServiceStatus) {
 	d, now := s.plan.Decision, s.observation.Now
 	if outcome := outcomes[d.Verb]; outcome != "" {
-		rollouts.WithLabelValues(outcome, d.State.Rejected.Reason).Inc()
+		cause := ""
+		if d.Verb == plan.TakeBack || d.Verb == plan.Return { // otherwise it is an earlier one's
+			cause = d.State.Rejected.Reason
+		}
+		rollouts.WithLabelValues(outcome, cause).Inc()
 	}
 	verdict := map[plan.Verb]string{plan.Advance: "harmless", plan.Promote: "harmless", plan.TakeBack: "worse"}[d.Verb]
 	if since := s.observation.State.Traffic.Since; verdict != "" && s.observation.State.Percent > 0 {

@@ -25,21 +25,9 @@ const propagationSeconds = 2
 // Config is the file that a service reads: the user's config and what the operator knows.
 // The error is about a key that the operator writes itself.
 func Config(fs *v1alpha1.FleetService) (string, error) {
-	var config map[string]any
-	if raw := fs.Spec.Config; raw != nil && len(bytes.TrimSpace(raw.Raw)) > 0 {
-		decoder := json.NewDecoder(bytes.NewReader(raw.Raw))
-		decoder.UseNumber() // a large number must stay what it is
-		if err := decoder.Decode(&config); err != nil {
-			return "", fmt.Errorf("spec.config must be an object with keys and values: %w", err)
-		}
-	}
-	if config == nil {
-		config = map[string]any{}
-	}
-	for _, key := range sortedKeys(reserved) {
-		if _, set := config[key]; set {
-			return "", fmt.Errorf("spec.config.%s is written by the operator: set %s instead", key, reserved[key])
-		}
+	config, err := ownConfig(fs)
+	if err != nil {
+		return "", err
 	}
 	ports := revision.Ports(&fs.Spec)
 	config["api"] = map[string]any{"port": ports.GRPC}
@@ -60,4 +48,25 @@ func Config(fs *v1alpha1.FleetService) (string, error) {
 		return "", fmt.Errorf("write the config: %w", err)
 	}
 	return string(out), nil
+}
+
+// ownConfig is the user's part.
+func ownConfig(fs *v1alpha1.FleetService) (map[string]any, error) {
+	config := map[string]any{}
+	if raw := fs.Spec.Config; raw != nil && len(bytes.TrimSpace(raw.Raw)) > 0 {
+		decoder := json.NewDecoder(bytes.NewReader(raw.Raw))
+		decoder.UseNumber() // a large number must stay what it is
+		if err := decoder.Decode(&config); err != nil {
+			return nil, fmt.Errorf("spec.config must be an object with keys and values: %w", err)
+		}
+	}
+	for _, key := range sortedKeys(reserved) {
+		if _, set := config[key]; set {
+			return nil, fmt.Errorf("spec.config.%s is written by the operator: set %s instead", key, reserved[key])
+		}
+	}
+	if config == nil { // "null" decodes to it
+		config = map[string]any{}
+	}
+	return config, nil
 }
