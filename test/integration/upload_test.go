@@ -195,8 +195,8 @@ func TestUploadNeedsAnEditor(t *testing.T) {
 		says  string // the whole output of an editor, a part of the others'
 	}{
 		"an editor": {ann, id + "\n"},
-		"a user":    {ben, "(PermissionDenied)"},
-		"nobody":    {"", "(Unauthenticated)"},
+		"a user":    {ben, "code = PermissionDenied"},
+		"nobody":    {"", "code = Unauthenticated"},
 	} {
 		args := []string{"--target", movie.api, file}
 		if c.token != "" {
