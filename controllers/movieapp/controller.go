@@ -93,10 +93,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err := r.addFinalizer(ctx, app); err != nil {
 		return reconcile.Result{}, err
 	}
-	keysDue, err := r.keepKeys(ctx, app)
-	if err != nil {
-		return reconcile.Result{}, err
-	}
+	keysDue, keysErr := r.keepKeys(ctx, app) // without them auth waits, and nobody else does
 	o, err := r.observe(ctx, app)
 	if err != nil {
 		return reconcile.Result{}, err
@@ -104,7 +101,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	p := decide(o)
 	actErr := r.act(ctx, o, &p)
 	again, statusErr := r.report(ctx, app, statusOf(o, p, r.clock.Now()))
-	if err := errors.Join(actErr, statusErr); err != nil {
+	if err := errors.Join(keysErr, actErr, statusErr); err != nil {
 		return reconcile.Result{}, err
 	}
 	if again {

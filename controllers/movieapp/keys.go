@@ -24,14 +24,13 @@ func (r *Reconciler) keepKeys(ctx context.Context, app *v1alpha1.MovieApp) (time
 	if !makesKeys(app) {
 		return 0, nil
 	}
-	secret := &corev1.Secret{}
-	err := r.direct.Get(ctx, client.ObjectKey{Namespace: app.Namespace, Name: authKeys(app)}, secret)
-	if client.IgnoreNotFound(err) != nil {
-		return 0, fmt.Errorf("get Secret %s: %w", authKeys(app), err)
+	secret, err := r.readKeys(ctx, app)
+	if err != nil || (secret != nil && !metav1.IsControlledBy(secret, app)) {
+		return 0, err
 	}
-	absent := apierrors.IsNotFound(err)
-	if !absent && !metav1.IsControlledBy(secret, app) {
-		return 0, nil
+	absent := secret == nil
+	if absent {
+		secret = newKeys(app)
 	}
 	data, due, err := authkeys.Step(secret.Data, r.clock.Now(), keyRotation(app), authkeys.Generate)
 	if err != nil {
@@ -42,27 +41,39 @@ func (r *Reconciler) keepKeys(ctx context.Context, app *v1alpha1.MovieApp) (time
 		return wait, nil
 	}
 	secret.Data = data
-	if !absent {
-		return wait, r.rotate(ctx, secret)
+	write := func() error { return r.client.Update(ctx, secret, client.FieldOwner(fieldManager)) }
+	if absent {
+		write = func() error { return r.client.Create(ctx, secret, client.FieldOwner(fieldManager)) }
 	}
-	secret.ObjectMeta = metav1.ObjectMeta{
-		Namespace: app.Namespace, Name: authKeys(app),
-		Labels:          map[string]string{v1alpha1.LabelManagedBy: v1alpha1.ManagedByValue, v1alpha1.LabelApp: app.Name},
-		OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(app, v1alpha1.GroupVersion.WithKind("MovieApp"))},
-	}
-	secret.Type = "servicebinding.io/" + authkeys.Type
-	if err := r.client.Create(ctx, secret, client.FieldOwner(fieldManager)); err != nil {
-		return 0, fmt.Errorf("create Secret %s: %w", secret.Name, err)
+	if err := write(); err != nil { // a conflict, if somebody else wrote meanwhile, is tried again
+		return 0, fmt.Errorf("write the keys to Secret %s: %w", secret.Name, err)
 	}
 	return wait, nil
 }
 
-// rotate writes what was read and changed; if somebody else wrote meanwhile it is a conflict, and tried again.
-func (r *Reconciler) rotate(ctx context.Context, secret *corev1.Secret) error {
-	if err := r.client.Update(ctx, secret, client.FieldOwner(fieldManager)); err != nil {
-		return fmt.Errorf("rotate the keys in Secret %s: %w", secret.Name, err)
+// readKeys is the Secret of keys as it is; nil if there is none.
+func (r *Reconciler) readKeys(ctx context.Context, app *v1alpha1.MovieApp) (*corev1.Secret, error) {
+	secret := &corev1.Secret{}
+	err := r.direct.Get(ctx, client.ObjectKey{Namespace: app.Namespace, Name: authKeys(app)}, secret)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
 	}
-	return nil
+	if err != nil {
+		return nil, fmt.Errorf("get Secret %s: %w", authKeys(app), err)
+	}
+	return secret, nil
+}
+
+// newKeys is the Secret of keys without any.
+func newKeys(app *v1alpha1.MovieApp) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: app.Namespace, Name: authKeys(app),
+			Labels:          map[string]string{v1alpha1.LabelManagedBy: v1alpha1.ManagedByValue, v1alpha1.LabelApp: app.Name},
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(app, v1alpha1.GroupVersion.WithKind("MovieApp"))},
+		},
+		Type: "servicebinding.io/" + authkeys.Type,
+	}
 }
 
 // releaseKeys lets the keys stay when their owner goes.
@@ -70,13 +81,9 @@ func (r *Reconciler) releaseKeys(ctx context.Context, app *v1alpha1.MovieApp) er
 	if !makesKeys(app) {
 		return nil
 	}
-	secret := &corev1.Secret{}
-	err := r.direct.Get(ctx, client.ObjectKey{Namespace: app.Namespace, Name: authKeys(app)}, secret)
-	if apierrors.IsNotFound(err) || (err == nil && !metav1.IsControlledBy(secret, app)) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("get Secret %s: %w", authKeys(app), err)
+	secret, err := r.readKeys(ctx, app)
+	if err != nil || secret == nil || !metav1.IsControlledBy(secret, app) {
+		return err
 	}
 	secret.OwnerReferences = slices.DeleteFunc(secret.OwnerReferences, func(o metav1.OwnerReference) bool { return o.UID == app.UID })
 	if err := r.client.Update(ctx, secret, client.FieldOwner(fieldManager)); client.IgnoreNotFound(err) != nil {
