@@ -244,7 +244,7 @@ func (a address) String() string  { return a.text }
 func TestCaller(t *testing.T) {
 	movie := identity.WithCaller(context.Background(), spiffeid.RequireFromString("spiffe://fleet/ns/cinema/sa/movie"))
 	tcp := address{"tcp", "10.1.2.3:5"}
-	inside := address{insideNetwork, "bufconn"}
+	inside := address{"bufconn", "bufconn"}
 	none := func(context.Context) string { return "" }
 	ada := func(context.Context) string { return "ada" }
 	for name, tc := range map[string]struct {
@@ -272,7 +272,7 @@ func TestCaller(t *testing.T) {
 			if tc.peer != nil {
 				ctx = peer.NewContext(ctx, tc.peer)
 			}
-			ctx = metadata.NewIncomingContext(ctx, metadata.MD{forwarded: tc.header})
+			ctx = metadata.NewIncomingContext(ctx, metadata.MD{"x-forwarded-for": tc.header})
 			if got := caller(ctx, tc.subject); got != tc.want {
 				t.Errorf("caller() = %q, want %q", got, tc.want)
 			}

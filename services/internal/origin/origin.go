@@ -20,7 +20,7 @@ const inside = "bufconn"
 // proxies, whom it says it speaks for. It is the zero Addr if nobody knows.
 func Of(ctx context.Context, trusted []netip.Prefix) netip.Addr {
 	p, ok := peer.FromContext(ctx)
-	if !ok {
+	if !ok || p.Addr == nil {
 		return netip.Addr{}
 	}
 	path := hops(metadata.ValueFromIncomingContext(ctx, forwarded))
