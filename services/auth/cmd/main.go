@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"time"
 
@@ -30,7 +29,9 @@ const name = "auth"
 
 func main() {
 	os.Exit(app.Main(app.Program[settings]{
-		Name: name, Defaults: defaults(), Build: build, Migrate: migrate, Schema: schema, Commands: commands(),
+		Name: name, Defaults: defaults(), Build: build, Commands: commands(),
+		Migrate: app.Migrations[settings](mysql.Migrations()),
+		Schema:  app.Schema[settings](mysql.Migrations(), mysql.LowestSchema),
 	}))
 }
 
@@ -86,20 +87,4 @@ func newUsers(ctx context.Context, env app.Env[settings], hasher *password.Hashe
 		Checks: []lifecycle.Check{{Name: "database", Run: storage.Ready(db, name, mysql.LowestSchema)}},
 		Close:  db.Close,
 	}, nil
-}
-
-func migrate(ctx context.Context, env app.Env[settings]) error {
-	dir, err := binding.Dir("mysql")
-	if err != nil {
-		return err
-	}
-	return storage.Migrate(ctx, dir, mysql.Migrations(), env.Log)
-}
-
-func schema(ctx context.Context, env app.Env[settings]) (fmt.Stringer, error) {
-	dir, err := binding.Dir("mysql")
-	if err != nil {
-		return nil, err
-	}
-	return storage.ReadSchema(ctx, dir, mysql.Migrations(), mysql.LowestSchema, env.Log)
 }

@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"time"
 
@@ -42,8 +41,8 @@ func main() {
 			Auth:    config.DefaultAuth(),
 		},
 		Build:   build,
-		Migrate: migrate,
-		Schema:  schema,
+		Migrate: app.Migrations[settings](mysql.Migrations()),
+		Schema:  app.Schema[settings](mysql.Migrations(), mysql.LowestSchema),
 	}))
 }
 
@@ -84,20 +83,4 @@ func serve(repository controller.Repository) app.Service {
 		RegisterGRPC: func(r grpc.ServiceRegistrar) { metadatav1.RegisterMetadataServiceServer(r, h) },
 		RegisterREST: []rpc.RegisterREST{metadatav1.RegisterMetadataServiceHandler},
 	}
-}
-
-func migrate(ctx context.Context, env app.Env[settings]) error {
-	dir, err := binding.Dir("mysql")
-	if err != nil {
-		return err
-	}
-	return storage.Migrate(ctx, dir, mysql.Migrations(), env.Log)
-}
-
-func schema(ctx context.Context, env app.Env[settings]) (fmt.Stringer, error) {
-	dir, err := binding.Dir("mysql")
-	if err != nil {
-		return nil, err
-	}
-	return storage.ReadSchema(ctx, dir, mysql.Migrations(), mysql.LowestSchema, env.Log)
 }

@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"time"
 
@@ -44,8 +43,8 @@ func main() {
 			RecordTypes: []string{"movie"},
 		},
 		Build:   build,
-		Migrate: migrate,
-		Schema:  schema,
+		Migrate: app.Migrations[settings](mysql.Migrations()),
+		Schema:  app.Schema[settings](mysql.Migrations(), mysql.LowestSchema),
 	}))
 }
 
@@ -86,20 +85,4 @@ func serve(c settings, repository controller.Repository) app.Service {
 		RegisterGRPC: func(r grpc.ServiceRegistrar) { ratingv1.RegisterRatingServiceServer(r, h) },
 		RegisterREST: []rpc.RegisterREST{ratingv1.RegisterRatingServiceHandler},
 	}
-}
-
-func migrate(ctx context.Context, env app.Env[settings]) error {
-	dir, err := binding.Dir("mysql")
-	if err != nil {
-		return err
-	}
-	return storage.Migrate(ctx, dir, mysql.Migrations(), env.Log)
-}
-
-func schema(ctx context.Context, env app.Env[settings]) (fmt.Stringer, error) {
-	dir, err := binding.Dir("mysql")
-	if err != nil {
-		return nil, err
-	}
-	return storage.ReadSchema(ctx, dir, mysql.Migrations(), mysql.LowestSchema, env.Log)
 }
