@@ -9,6 +9,7 @@ apply_secrets() {
   {
     [[ " $FLEET_PARTS " != *" consul "* ]] || consul_secret "$app-consul"
     [[ " $FLEET_PARTS " != *" mariadb "* ]] || for name in $FLEET_DATABASES; do mysql_secret "$name"; done
+    [[ " $FLEET_PARTS " != *" kafka "* ]] || for name in $(kafka_users); do kafka_secret "$name"; done
   } | kubectl apply -n "$namespace" -f -
   wait_for 20 namespace_usable "$namespace" ||
     die "namespace $namespace has no service account after 20 s; see $LOGS/kube-controller-manager.log"
@@ -20,6 +21,16 @@ consul_secret() {
   host: "$NODE_IP"
   port: "8500"
   token: "$(uuid consul-fleet)"
+EOF
+}
+
+kafka_secret() {
+  secret "$1-kafka" kafka <<EOF
+  bootstrap-servers: "$(kafka_address)"
+  security.protocol: SASL_PLAINTEXT
+  sasl.mechanism: SCRAM-SHA-512
+  username: $1
+  password: "$(credential "kafka-$1")"
 EOF
 }
 

@@ -20,16 +20,17 @@ POD_CIDR=10.88.0.0/16
 SERVICE_CIDR=10.96.0.0/16
 DNS_IP=10.96.0.10
 
-# The parts that run beside Kubernetes, and the services that get a database of their own. A cluster
-# remembers what it was started with.
+# The parts that run beside Kubernetes, the services that get a database of their own, and those that get
+# a user of Kafka. A cluster remembers what it was started with.
 if [[ -r $STATE/settings ]]; then
   # shellcheck source=/dev/null
   . "$STATE/settings"
 fi
 FLEET_PARTS=${FLEET_PARTS-mariadb consul}
 FLEET_DATABASES=${FLEET_DATABASES:-metadata rating}
+FLEET_SERVICES=${FLEET_SERVICES:-metadata rating movie auth}
 
 save_settings() {
   printf "%s=\${%s-'%s'}\n" FLEET_PARTS FLEET_PARTS "$FLEET_PARTS" \
-    FLEET_DATABASES FLEET_DATABASES "$FLEET_DATABASES" >"$STATE/settings"
+    FLEET_DATABASES FLEET_DATABASES "$FLEET_DATABASES" FLEET_SERVICES FLEET_SERVICES "$FLEET_SERVICES" >"$STATE/settings"
 }
