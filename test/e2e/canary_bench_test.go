@@ -162,7 +162,7 @@ func (r *trial) once(w *watcher, f fault) outcome {
 	end := r.wait(w, began, time.Duration(f.seconds+60)*time.Second, "a verdict", func(st v1alpha1.FleetServiceStatus) bool {
 		return takenBack(canary)(st) || (st.Stable != nil && st.Stable.Hash == canary)
 	})
-	report := r.result(name, 3*time.Minute)
+	report := r.result(name, time.Duration(f.seconds+60)*time.Second)
 	at := report.of(canary)
 	o := outcome{onTrial: r.onTrial(w, began, end.at), failed: report.Failed, rejected: end.status.Rejected != nil, reason: "promoted"}
 	if o.rejected {

@@ -20,7 +20,7 @@ func FuzzPage(f *testing.F) {
 	for _, seed := range []string{
 		"", "{}", "a", "a 1", "a{", "a{b=\"\\\"}\"} 1 2\n", "# TYPE a histogram\na_bucket{le=\"1\"} NaN\na_count 1e300\n",
 		"# TYPE a counter\na 1\n# TYPE a counter\n", "# TYPE a summary\na{quantile=\"0.5\"} -1\na_count NaN\n", "\x00\xff\n", "a +Inf\nb -Inf\n",
-		"#TYPE a Counter\na 0\n", "#\tTYPE\ta\thistogram\na_bucket{le=\"0.1\"} 1\na_count 2\n", "  a 1\n\ta 2\n", "a{x=\"1\n\"} 1\n",
+		"#TYPE a Counter\na 0\n", "#\tTYPE\ta\thistogram\na_bucket{le=\"0.1\"} 1\na_count 2\n", "  a 1\n\ta 2\n", "a{x=\"1\n\"} 1\n", "# TYPE a histogram\na_count+00000\n",
 	} {
 		f.Add([]byte(seed))
 	}

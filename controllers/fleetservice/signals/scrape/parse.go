@@ -53,11 +53,16 @@ func nameOf(line []byte) (name string, sample bool) {
 		}
 		return "", false
 	}
-	end := bytes.IndexAny(line, "{ \t")
+	end := bytes.IndexFunc(line, outsideOfNames)
 	if end <= 0 {
 		return "", false
 	}
 	return string(line[:end]), true
+}
+
+// outsideOfNames is true of what ends a metric's name. The parser takes a value that follows without a space.
+func outsideOfNames(r rune) bool {
+	return r != '_' && r != ':' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 }
 
 // histogramOf is the histogram that a sample belongs to.
