@@ -103,13 +103,31 @@ func secretWithoutKey(f *fleet) {
 	f.ready("movies", 30*time.Second)
 }
 
-// databaseAway: services say so and wait; movie still answers; nothing crashes; all is well when it is back.
+// databaseAway: who reads what was read before does not notice; each pod says what is missing and stays ready; nothing
+// crashes, and all is well when it is back.
 func databaseAway(f *fleet) {
+	f.startLoad("load-before", "consul", 10).noneFailed(1) // each pod has read what is asked for again
+	l := f.startLoad("load-outage", "consul", 40)
 	f.stop("mariadb")
-	f.is("movies-rating", v1alpha1.ConditionAvailable, metav1.ConditionFalse, "", time.Minute)
+	f.eventually(30*time.Second, "each pod of rating says that its database is away, and is ready", func() (bool, string) {
+		said := f.readyz("movies-rating", 8092)
+		return strings.Count(said, "the database cannot be reached") == 2 && strings.Count(said, `"status":"ready"`) == 2, said
+	})
+	f.is("movies-rating", v1alpha1.ConditionAvailable, metav1.ConditionTrue, "", time.Second)
 	f.start("mariadb")
+	l.noneFailed(1)
 	f.ready("movies", time.Minute)
 	f.noRestarts()
+}
+
+// readyz is what all pods of a service say of themselves.
+func (f *fleet) readyz(service string, port int) string {
+	f.t.Helper()
+	var said strings.Builder
+	for ip := range strings.FieldsSeq(f.kubectl("get", "pods", "-l", "fleet.movieexample.com/service="+service+",fleet.movieexample.com/revision", "--field-selector=status.phase=Running", "-o", "jsonpath={.items[*].status.podIP}")) {
+		said.WriteString(must(f.t, "hack/cluster/cluster", "exec", "curl", "-sS", "--max-time", "5", fmt.Sprintf("http://%s:%d/readyz", ip, port)))
+	}
+	return said.String()
 }
 
 // consulAway: callers keep what they knew while Consul restarts, and an entry that somebody deletes is written again.

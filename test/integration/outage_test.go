@@ -41,6 +41,65 @@ func (f fleet) wantDetails(t *testing.T, stale bool, rating *moviev1.MovieRating
 	}
 }
 
+// wantStaleReads wants what was read before, marked stale, from the services whose database is away.
+func (f fleet) wantStaleReads(t *testing.T) {
+	t.Helper()
+	// What metadata has in its cache is fresh for some seconds more.
+	eventually(t, func() error {
+		got, err := metadatav1.NewMetadataServiceClient(f.metadata.conn).GetMetadata(t.Context(), &metadatav1.GetMetadataRequest{MovieId: "tt1"})
+		if err != nil {
+			t.Fatalf("GetMetadata of what is known = %v, want no error at any time", err)
+		}
+		if !got.GetMetadata().GetStale() {
+			return fmt.Errorf("GetMetadata = %v, want it stale", got)
+		}
+		return nil
+	})
+	rating, err := ratingv1.NewRatingServiceClient(f.rating.conn).GetAggregatedRating(t.Context(),
+		&ratingv1.GetAggregatedRatingRequest{RecordType: "movie", RecordId: "tt1"})
+	want := &ratingv1.GetAggregatedRatingResponse{RatingValue: 4, Count: 1, Stale: true}
+	if diff := cmp.Diff(want, rating, protocmp.Transform()); err != nil || diff != "" {
+		t.Errorf("GetAggregatedRating of what is known = %v (-want +got):\n%s", err, diff)
+	}
+}
+
+// wantUnavailable wants reads of what is not known, lists and writes refused, without addresses of ours, and at once: the
+// breaker is open by now.
+func (f fleet) wantUnavailable(t *testing.T) {
+	t.Helper()
+	metadata, rating := metadatav1.NewMetadataServiceClient(f.metadata.conn), ratingv1.NewRatingServiceClient(f.rating.conn)
+	for name, call := range map[string]func(ctx context.Context) error{
+		"GetMetadata": func(ctx context.Context) error {
+			_, err := metadata.GetMetadata(ctx, &metadatav1.GetMetadataRequest{MovieId: "never-seen"})
+			return err
+		},
+		"BatchGetMetadata": func(ctx context.Context) error {
+			_, err := metadata.BatchGetMetadata(ctx, &metadatav1.BatchGetMetadataRequest{MovieIds: []string{"tt1", "never-seen"}})
+			return err
+		},
+		"ListMetadata": func(ctx context.Context) error {
+			_, err := metadata.ListMetadata(ctx, &metadatav1.ListMetadataRequest{})
+			return err
+		},
+		"PutMetadata": func(ctx context.Context) error {
+			_, err := metadata.PutMetadata(ctx, &metadatav1.PutMetadataRequest{Metadata: &metadatav1.Metadata{Id: "tt1", Title: "lost"}})
+			return err
+		},
+		"GetAggregatedRating": func(ctx context.Context) error {
+			_, err := rating.GetAggregatedRating(ctx, &ratingv1.GetAggregatedRatingRequest{RecordType: "movie", RecordId: "never-seen"})
+			return err
+		},
+		"PutRating": func(ctx context.Context) error {
+			_, err := rating.PutRating(ctx, &ratingv1.PutRatingRequest{RecordType: "movie", RecordId: "tt1", UserId: "105", Value: 1})
+			return err
+		},
+	} {
+		if got := status.Convert(call(t.Context())); got.Code() != codes.Unavailable || strings.Contains(got.Message(), "127.0.0.1") {
+			t.Errorf("%s while the database is away = %v, want UNAVAILABLE without addresses", name, got)
+		}
+	}
+}
+
 func stopServer(t *testing.T) {
 	t.Helper()
 	if err := server.Stop(); err != nil {
@@ -64,18 +123,12 @@ func TestDatabaseGoesAwayAndComesBack(t *testing.T) {
 
 	stopServer(t)
 	for _, p := range []*program{f.metadata, f.rating} {
-		p.wantProbe(t, "/readyz", http.StatusServiceUnavailable, "the database cannot be reached")
+		p.wantProbe(t, "/readyz", http.StatusOK, "the database cannot be reached") // shown; reads have a fallback
 		p.wantProbe(t, "/healthz", http.StatusOK, "ok")
+		p.wantProbe(t, "/metrics", http.StatusOK, `fallbacks_total{answer="last_known",dependency="database"}`)
 	}
-	_, err := ratingv1.NewRatingServiceClient(f.rating.conn).GetAggregatedRating(t.Context(),
-		&ratingv1.GetAggregatedRatingRequest{RecordType: "movie", RecordId: "tt1"})
-	if got := status.Convert(err); got.Code() != codes.Unavailable || strings.Contains(got.Message(), "127.0.0.1") {
-		t.Errorf("GetAggregatedRating = %v, want UNAVAILABLE without addresses", err)
-	}
-	_, err = metadatav1.NewMetadataServiceClient(f.metadata.conn).GetMetadata(t.Context(), &metadatav1.GetMetadataRequest{MovieId: "tt1"})
-	if status.Code(err) != codes.Unavailable {
-		t.Errorf("GetMetadata = %v, want UNAVAILABLE", err)
-	}
+	f.wantStaleReads(t)
+	f.wantUnavailable(t)
 	f.wantDetails(t, true, &moviev1.MovieRating{Value: 4, Count: 1, Stale: true})
 	if _, err := f.details(t, "never-seen"); status.Code(err) != codes.Unavailable {
 		t.Errorf("GetMovieDetails of a movie never seen = %v, want UNAVAILABLE", err)
@@ -84,8 +137,16 @@ func TestDatabaseGoesAwayAndComesBack(t *testing.T) {
 	f.movie.wantProbe(t, "/metrics", http.StatusOK, `dependency="rating"`)
 
 	startServer(t)
-	f.metadata.wantReady(t)
-	f.rating.wantReady(t)
+	eventually(t, func() error { // within a second the breakers let one call through
+		got, err := f.details(t, "tt1")
+		if err != nil {
+			t.Fatalf("GetMovieDetails = %v, want no error at any time", err)
+		}
+		if got.GetStale() || got.GetRating().GetStale() {
+			return fmt.Errorf("GetMovieDetails = %v, want it fresh", got)
+		}
+		return nil
+	})
 	f.wantDetails(t, false, &moviev1.MovieRating{Value: 4, Count: 1})
 	for _, p := range []*program{f.metadata, f.rating, f.movie} {
 		if !p.running() {

@@ -83,10 +83,10 @@ func (f fleet) rate(t *testing.T, user string, value int32, at time.Time) rating
 func TestOneMovieFromFirstToLast(t *testing.T) {
 	f := startFleet(t)
 	movie := map[string]any{
-		"id": "tt1", "title": "The Movie 2", "description": "", "director": "Foo Bars", "year": 1994.0, "actors": []any{"Zoë"},
+		"id": "tt1", "title": "The Movie 2", "description": "", "director": "Foo Bars", "year": 1994.0, "actors": []any{"Zoë"}, "stale": false,
 	}
 	details := func(rating map[string]any) map[string]any {
-		all := map[string]any{"stale": false}
+		all := map[string]any{}
 		for key, value := range movie {
 			all[key] = value
 		}

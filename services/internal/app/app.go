@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 
 	"movieexample.com/fleet/services/internal/auth"
+	"movieexample.com/fleet/services/internal/breaker"
 	"movieexample.com/fleet/services/internal/config"
 	"movieexample.com/fleet/services/internal/lifecycle"
 	"movieexample.com/fleet/services/internal/lock"
@@ -62,6 +63,8 @@ type Env[C config.Settings] struct {
 	Locks lock.Locker
 	// Authorize holds the service's methods to their rules. The service does not start unless each method has one.
 	Authorize func(c config.Auth, policy auth.Policy) error
+	// Breaker guards a dependency that is no service, such as a database; dependency stands for it in metrics and logs.
+	Breaker func(dependency string) *breaker.Breaker
 }
 
 // Service is what a program serves.

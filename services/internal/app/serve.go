@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 
 	"movieexample.com/fleet/services/internal/binding"
+	"movieexample.com/fleet/services/internal/breaker"
 	"movieexample.com/fleet/services/internal/config"
 	"movieexample.com/fleet/services/internal/discovery"
 	"movieexample.com/fleet/services/internal/discovery/consul"
@@ -105,6 +106,7 @@ func (s *server[C]) assemble(ctx context.Context) error {
 	s.clients.Trace(s.traces)
 	env := Env[C]{
 		Config: s.config, Log: s.log, Metrics: s.metrics, Traces: s.traces.Provider(), Dial: s.dial, Locks: s.locks(), Authorize: s.authorize,
+		Breaker: s.breaker,
 	}
 	if s.service, err = s.program.Build(ctx, env); err != nil {
 		return err
@@ -147,6 +149,10 @@ func (s *server[C]) connect() {
 		return binding.ReadConsul(dir)
 	})
 	s.clients = rpc.NewClients(s.metrics, resolvers, discovery.NewResolver("consul", s.registry, s.log))
+}
+
+func (s *server[C]) breaker(dependency string) *breaker.Breaker {
+	return s.clients.Breaker(dependency, s.log)
 }
 
 func (s *server[C]) servers(ctx context.Context) error {

@@ -58,7 +58,9 @@ func New[K comparable, T any](o Options, markStale func(T) T) (*Fallback[K, T], 
 // One is what get says. If it fails and key has had a value before, that value, marked stale; else its error. A value
 // that is not there any more, by an error of kind NotFound, is forgotten.
 func (f *Fallback[K, T]) One(ctx context.Context, key K, get func(context.Context) (T, error)) (T, error) {
-	value, err := get(ctx)
+	limited, cancel := leaveTimeToAnswer(ctx)
+	defer cancel()
+	value, err := get(limited)
 	switch {
 	case err == nil:
 		f.Remember(key, value)
@@ -80,7 +82,9 @@ func (f *Fallback[K, T]) One(ctx context.Context, key K, get func(context.Contex
 // Many is what get says: the values of those keys that have one. If it fails and each of the keys has had a value
 // before, those values, marked stale; else its error: whether an unknown key has a value, nobody can say now.
 func (f *Fallback[K, T]) Many(ctx context.Context, keys []K, get func(context.Context) (map[K]T, error)) (map[K]T, error) {
-	values, err := get(ctx)
+	limited, cancel := leaveTimeToAnswer(ctx)
+	defer cancel()
+	values, err := get(limited)
 	if err == nil {
 		f.rememberAll(keys, values)
 		return values, nil
@@ -98,6 +102,16 @@ func (f *Fallback[K, T]) Many(ctx context.Context, keys []K, get func(context.Co
 	}
 	f.answered(ctx, err)
 	return known, nil
+}
+
+// leaveTimeToAnswer ends a call at nine tenths of the caller's time: a dependency that hangs must not use up the time in
+// which the caller can still be given what is known.
+func leaveTimeToAnswer(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-time.Until(deadline)/10))
 }
 
 // Remember keeps a value that was learnt in another way, by writing it.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -153,15 +154,25 @@ func TestNoFallback(t *testing.T) {
 	}
 }
 
-func TestDeadlineIsAFallback(t *testing.T) {
-	f := newFixture(t)
-	f.Remember(1, four)
-	f.err = away
-	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
-	defer cancel()
-	if got, err := f.One(ctx, 1, f.get); err != nil || !got.stale {
-		t.Errorf("One of a dependency that is too slow = %v, %v, want a stale value", got, err)
-	}
+// A dependency that hangs leaves its caller the time to take what is known.
+func TestADependencyThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.Remember(1, four)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		hang := func(ctx context.Context) (rating, error) { <-ctx.Done(); return rating{}, ctx.Err() }
+		got, err := f.One(ctx, 1, hang)
+		if err != nil || !got.stale || time.Since(began) != 900*time.Millisecond {
+			t.Errorf("One = %v, %v after %v of the caller's second, want a stale value after 900 ms", got, err, time.Since(began))
+		}
+		hangAll := func(ctx context.Context) (map[int]rating, error) { <-ctx.Done(); return nil, ctx.Err() }
+		all, err := f.Many(ctx, []int{1}, hangAll)
+		if err != nil || !all[1].stale || ctx.Err() != nil {
+			t.Errorf("Many = %v, %v, want stale values before the caller's second is over", all, err)
+		}
+	})
 }
 
 func TestLogIsBounded(t *testing.T) {

@@ -181,3 +181,37 @@ func TestACheckThatHangsOrPanicsIsAProblem(t *testing.T) {
 		<-done
 	})
 }
+
+// A dependency with a fallback must be there once, so that a service that was set up wrongly never gets calls; then its
+// absence is shown and ends nothing.
+func TestACheckWithAFallback(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var away atomic.Bool
+		r := lifecycle.NewReadiness(quiet(), []lifecycle.Check{{Name: "database", Fallback: true, Run: func(context.Context) error {
+			if away.Load() {
+				return errors.New("it is away")
+			}
+			return nil
+		}}})
+		away.Store(true)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- r.Run(ctx) }()
+		want := func(ready bool, problem string) {
+			t.Helper()
+			time.Sleep(1500 * time.Millisecond)
+			if got := r.State(); got.Ready != ready || got.Checks[0].Problem != problem {
+				t.Errorf("State() = %+v, want ready = %v and problem %q", got, ready, problem)
+			}
+		}
+		want(false, "it is away")
+		away.Store(false)
+		want(true, "")
+		away.Store(true)
+		want(true, "it is away")
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run() = %v, want nil", err)
+		}
+	})
+}

@@ -13,6 +13,9 @@ import (
 type Check struct {
 	Name string
 	Run  func(context.Context) error
+	// Fallback means that the service can do without what is checked, once it has been there: then its absence is shown
+	// and does not end readiness.
+	Fallback bool
 }
 
 // State is a moment's readiness.
@@ -21,10 +24,11 @@ type State struct {
 	Checks []Result // in the order of the checks
 }
 
-// Result is the outcome of one check; Problem is empty when it holds.
+// Result is the outcome of one check; Problem is empty when it holds. Fallback means that the service is ready all the same.
 type Result struct {
-	Name    string
-	Problem string
+	Name     string
+	Problem  string
+	Fallback bool
 }
 
 var (
@@ -44,6 +48,8 @@ type Readiness struct {
 	checks []Check
 	notify []func(ready bool)
 
+	held []bool // of Run alone: the checks that have held once
+
 	mu       sync.Mutex
 	state    State
 	answered bool
@@ -52,7 +58,7 @@ type Readiness struct {
 
 // NewReadiness starts out not ready.
 func NewReadiness(log *slog.Logger, checks []Check) *Readiness {
-	r := &Readiness{log: log, checks: checks}
+	r := &Readiness{log: log, checks: checks, held: make([]bool, len(checks))}
 	r.state = State{Checks: r.all(errNotAsked)}
 	return r
 }
@@ -105,8 +111,16 @@ func (r *Readiness) ask(ctx context.Context) {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return // the end of the service is not an answer
 	}
-	r.store(State{Ready: !slices.ContainsFunc(results, failed), Checks: results})
+	for i, c := range r.checks {
+		if !failed(results[i]) {
+			r.held[i] = true
+		}
+		results[i].Fallback = failed(results[i]) && c.Fallback && r.held[i]
+	}
+	r.store(State{Ready: !slices.ContainsFunc(results, prevents), Checks: results})
 }
+
+func prevents(r Result) bool { return failed(r) && !r.Fallback }
 
 func result(name string, err error) Result {
 	if err != nil {

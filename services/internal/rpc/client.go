@@ -131,6 +131,11 @@ func (c *Clients) dialOptions() []grpc.DialOption {
 		}))
 }
 
+// Breaker is one for a dependency that is no service, such as a database; it counts with those of services.
+func (c *Clients) Breaker(dependency string, log *slog.Logger) *breaker.Breaker {
+	return breaker.New(dependency, c.breakers, log)
+}
+
 // Close closes all connections.
 func (c *Clients) Close() error {
 	c.probes.Close()

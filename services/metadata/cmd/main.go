@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"time"
 
@@ -30,6 +31,7 @@ type settings struct {
 
 	Storage config.Storage `config:"storage"`
 	Auth    config.Auth    `config:"auth"`
+	Cache   cacheSettings  `config:"cache"`
 }
 
 func main() {
@@ -39,6 +41,7 @@ func main() {
 			Common:  config.Defaults(8081),
 			Storage: config.Storage{Kind: config.Memory},
 			Auth:    config.DefaultAuth(),
+			Cache:   defaultCache(),
 		},
 		Build:   build,
 		Migrate: app.Migrations[settings](mysql.Migrations()),
@@ -71,9 +74,13 @@ func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
 	if err != nil {
 		return app.Service{}, err
 	}
-	s := serve(traced.New(mysql.New(db), env.Traces))
-	s.Checks = []lifecycle.Check{{Name: "database", Run: storage.Ready(db, name, mysql.LowestSchema)}}
-	s.Close = db.Close
+	repository, end, err := layered(traced.New(mysql.New(db), env.Traces), env)
+	if err != nil {
+		return app.Service{}, errors.Join(err, db.Close())
+	}
+	s := serve(repository)
+	s.Checks = []lifecycle.Check{{Name: "database", Run: storage.Ready(db, name, mysql.LowestSchema), Fallback: true}}
+	s.Close = func() error { return errors.Join(end(), db.Close()) }
 	return s, nil
 }
 

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"time"
 
@@ -12,12 +13,14 @@ import (
 	"movieexample.com/fleet/services/internal/auth"
 	"movieexample.com/fleet/services/internal/binding"
 	"movieexample.com/fleet/services/internal/config"
+	"movieexample.com/fleet/services/internal/lastknown"
 	"movieexample.com/fleet/services/internal/lifecycle"
 	"movieexample.com/fleet/services/internal/rpc"
 	"movieexample.com/fleet/services/internal/storage"
 	ratingv1 "movieexample.com/fleet/services/proto/rating/v1"
 	"movieexample.com/fleet/services/rating/internal/controller"
 	"movieexample.com/fleet/services/rating/internal/handler"
+	"movieexample.com/fleet/services/rating/internal/repository/layers"
 	"movieexample.com/fleet/services/rating/internal/repository/memory"
 	"movieexample.com/fleet/services/rating/internal/repository/mysql"
 	"movieexample.com/fleet/services/rating/internal/repository/traced"
@@ -73,8 +76,14 @@ func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
 	if err != nil {
 		return app.Service{}, err
 	}
-	s := serve(env.Config, traced.New(mysql.New(db), env.Traces))
-	s.Checks = []lifecycle.Check{{Name: "database", Run: storage.Ready(db, name, mysql.LowestSchema)}}
+	repository, err := layers.Remember(layers.Guard(traced.New(mysql.New(db), env.Traces), storage.NewGuard(env.Breaker("database"))), lastknown.Options{
+		Dependency: "database", Metrics: lastknown.NewMetrics(env.Metrics), Log: env.Log, Now: time.Now,
+	})
+	if err != nil {
+		return app.Service{}, errors.Join(err, db.Close())
+	}
+	s := serve(env.Config, repository)
+	s.Checks = []lifecycle.Check{{Name: "database", Run: storage.Ready(db, name, mysql.LowestSchema), Fallback: true}}
 	s.Close = db.Close
 	return s, nil
 }

@@ -6,6 +6,10 @@ import (
 	"movieexample.com/fleet/services/internal/problem"
 )
 
+// Form is the number of Metadata's form outside the process. Raise it with each change of a field: instances of two
+// revisions share a cache, and neither may read what the other wrote as something else.
+const Form = 1
+
 // Metadata is one movie's record. Year 0 means not known; description, director and actors may be empty. The times are
 // the service's own.
 type Metadata struct {

@@ -41,5 +41,6 @@ func (g *Metadata) Get(ctx context.Context, id string) (model.Metadata, error) {
 		Actors:      m.GetActors(),
 		CreateTime:  m.GetCreateTime().AsTime(),
 		UpdateTime:  m.GetUpdateTime().AsTime(),
+		Stale:       m.GetStale(),
 	}, nil
 }

@@ -33,5 +33,5 @@ func (g *Rating) Get(ctx context.Context, id string) (model.Rating, error) {
 	if err != nil {
 		return model.Rating{}, problem.NewUnavailable(err, "ratings cannot be had now")
 	}
-	return model.Rating{Value: response.GetRatingValue(), Count: response.GetCount()}, nil
+	return model.Rating{Value: response.GetRatingValue(), Count: response.GetCount(), Stale: response.GetStale()}, nil
 }

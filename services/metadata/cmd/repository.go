@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"movieexample.com/fleet/services/internal/app"
+	"movieexample.com/fleet/services/internal/binding"
+	"movieexample.com/fleet/services/internal/cache"
+	"movieexample.com/fleet/services/internal/cache/shared"
+	"movieexample.com/fleet/services/internal/config"
+	"movieexample.com/fleet/services/internal/lastknown"
+	"movieexample.com/fleet/services/internal/storage"
+	"movieexample.com/fleet/services/metadata/internal/model"
+	"movieexample.com/fleet/services/metadata/internal/repository/layers"
+)
+
+const (
+	missingTTL = time.Second // a movie that is put is seen by all within it
+	sharedTTL  = 10 * time.Minute
+)
+
+type cacheSettings struct {
+	Size   int           `config:"size" help:"records kept in the process; 0 keeps none"`
+	TTL    time.Duration `config:"ttl" help:"how long a record is kept in the process, and the longest time for which instances may show different ones"`
+	Shared string        `config:"shared" enum:"none,redis" help:"cache that all instances share; redis needs the binding redis"`
+	Prefix string        `config:"prefix" help:"beginning of the keys in the shared cache: applications that share a Redis need different ones"`
+}
+
+func defaultCache() cacheSettings {
+	return cacheSettings{Size: 10_000, TTL: 5 * time.Second, Shared: config.None, Prefix: "fleet"}
+}
+
+// Check refuses sizes and times that cannot be.
+func (c cacheSettings) Check(report config.Report) {
+	if c.Size < 0 {
+		report("size", c.Size, "is below 0")
+	}
+	if c.TTL <= 0 {
+		report("ttl", c.TTL, "is not above 0: size 0 turns the cache off")
+	}
+}
+
+// layered puts around the database what keeps readers well: last known records around the caches around the breaker. What
+// it returns besides ends what it began.
+func layered(db layers.Repository, env app.Env[settings]) (layers.Repository, func() error, error) {
+	var r layers.Repository = layers.Guard(db, storage.NewGuard(env.Breaker("database")))
+	end := func() error { return nil }
+	c, metrics := env.Config.Cache, cache.NewMetrics(env.Metrics)
+	if c.Shared != config.None {
+		dir, err := binding.Dir("redis")
+		if err != nil {
+			return nil, nil, err
+		}
+		client := shared.Open(dir, env.Log)
+		end = client.Close
+		r = layers.Share(r, shared.New[model.Metadata](client, shared.Options{
+			Name: "shared", Prefix: fmt.Sprintf("%s:metadata:%d:", c.Prefix, model.Form), TTL: sharedTTL,
+			Breaker: env.Breaker("redis"), Metrics: metrics, Log: env.Log,
+		}))
+	}
+	if c.Size > 0 {
+		process, err := cache.New(cache.Options[model.Metadata]{
+			Name: "process", Size: c.Size, TTL: c.TTL, Missing: missingTTL, NotFound: model.NotFound, Metrics: metrics, Now: time.Now,
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		r = layers.Cache(r, process)
+	}
+	r, err := layers.Remember(r, lastknown.Options{
+		Dependency: "database", Metrics: lastknown.NewMetrics(env.Metrics), Log: env.Log, Now: time.Now,
+	})
+	return r, end, err
+}
