@@ -117,6 +117,9 @@ func leaveTimeToAnswer(ctx context.Context) (context.Context, context.CancelFunc
 // Remember keeps a value that was learnt in another way, by writing it.
 func (f *Fallback[K, T]) Remember(key K, value T) { f.values.Add(key, value) }
 
+// Knows tells whether there is a value to fall back to.
+func (f *Fallback[K, T]) Knows(key K) bool { return f.values.Contains(key) }
+
 // Forget drops what is known of key.
 func (f *Fallback[K, T]) Forget(key K) { f.values.Remove(key) }
 

@@ -13,6 +13,7 @@ import (
 	"movieexample.com/fleet/services/internal/auth"
 	"movieexample.com/fleet/services/internal/binding"
 	"movieexample.com/fleet/services/internal/config"
+	"movieexample.com/fleet/services/internal/events/outbox"
 	"movieexample.com/fleet/services/internal/lifecycle"
 	"movieexample.com/fleet/services/internal/rpc"
 	"movieexample.com/fleet/services/internal/storage"
@@ -32,7 +33,12 @@ type settings struct {
 	Storage config.Storage `config:"storage"`
 	Auth    config.Auth    `config:"auth"`
 	Cache   cacheSettings  `config:"cache"`
+	Events  config.Events  `config:"events"`
+	Outbox  config.Outbox  `config:"outbox"`
 }
+
+// Check refuses settings that do not go together.
+func (s settings) Check(report config.Report) { config.CheckTold(s.Events, s.Storage, report) }
 
 func main() {
 	os.Exit(app.Main(app.Program[settings]{
@@ -42,6 +48,8 @@ func main() {
 			Storage: config.Storage{Kind: config.Memory},
 			Auth:    config.DefaultAuth(),
 			Cache:   defaultCache(),
+			Events:  config.DefaultEvents(),
+			Outbox:  config.DefaultOutbox(),
 		},
 		Build:   build,
 		Migrate: app.Migrations[settings](mysql.Migrations()),
@@ -74,12 +82,18 @@ func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
 	if err != nil {
 		return app.Service{}, err
 	}
-	repository, end, err := layered(traced.New(mysql.New(db), env.Traces), env)
+	box, relay := outbox.Open(db, outbox.Options{
+		Service: name, Events: env.Config.Events, Outbox: env.Config.Outbox, Metrics: env.Metrics, Log: env.Log, Traces: env.Traces,
+	})
+	repository, end, err := layered(traced.New(mysql.NewTelling(db, box), env.Traces), env)
 	if err != nil {
 		return app.Service{}, errors.Join(err, db.Close())
 	}
 	s := serve(repository)
 	s.Checks = []lifecycle.Check{{Name: "database", Run: storage.Ready(db, name, mysql.LowestSchema), Fallback: true}}
+	if relay != nil {
+		s.Workers = append(s.Workers, app.Worker{Name: "outbox relay", Run: relay})
+	}
 	s.Close = func() error { return errors.Join(end(), db.Close()) }
 	return s, nil
 }

@@ -14,6 +14,7 @@ import (
 	"movieexample.com/fleet/services/internal/config"
 	"movieexample.com/fleet/services/internal/lastknown"
 	"movieexample.com/fleet/services/internal/rpc"
+	"movieexample.com/fleet/services/movie/internal/changes"
 	"movieexample.com/fleet/services/movie/internal/controller"
 	"movieexample.com/fleet/services/movie/internal/gateway"
 	"movieexample.com/fleet/services/movie/internal/handler"
@@ -33,9 +34,10 @@ const (
 type settings struct {
 	config.Common `config:",inline"`
 
-	Upstreams upstreams   `config:"upstreams"`
-	Files     keeping     `config:"files"`
-	Auth      config.Auth `config:"auth"`
+	Upstreams upstreams     `config:"upstreams"`
+	Files     keeping       `config:"files"`
+	Auth      config.Auth   `config:"auth"`
+	Events    config.Events `config:"events"`
 }
 
 type upstreams struct {
@@ -54,8 +56,9 @@ func main() {
 				Metadata: config.Upstream{Target: "static:///127.0.0.1:8081", Timeout: callTimeout},
 				Rating:   config.Upstream{Target: "static:///127.0.0.1:8082", Timeout: ratingTimeout},
 			},
-			Files: keeping{MaxSize: 4 << 30, KeepParts: 24 * time.Hour},
-			Auth:  config.DefaultAuth(),
+			Files:  keeping{MaxSize: 4 << 30, KeepParts: 24 * time.Hour},
+			Auth:   config.DefaultAuth(),
+			Events: config.DefaultEvents(),
 		},
 		Build: build,
 	}))
@@ -97,5 +100,6 @@ func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
 	h := handler.New(controller.New(metadata, rating), files)
 	service.RegisterGRPC = func(r grpc.ServiceRegistrar) { moviev1.RegisterMovieServiceServer(r, h) }
 	service.RegisterREST = []rpc.RegisterREST{moviev1.RegisterMovieServiceHandler}
+	service.Workers = append(service.Workers, follow(env, changes.New(metadata, rating))...)
 	return service, nil
 }

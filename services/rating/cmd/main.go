@@ -13,6 +13,7 @@ import (
 	"movieexample.com/fleet/services/internal/auth"
 	"movieexample.com/fleet/services/internal/binding"
 	"movieexample.com/fleet/services/internal/config"
+	"movieexample.com/fleet/services/internal/events/outbox"
 	"movieexample.com/fleet/services/internal/lastknown"
 	"movieexample.com/fleet/services/internal/lifecycle"
 	"movieexample.com/fleet/services/internal/rpc"
@@ -33,8 +34,13 @@ type settings struct {
 
 	Storage     config.Storage `config:"storage"`
 	Auth        config.Auth    `config:"auth"`
+	Events      config.Events  `config:"events"`
+	Outbox      config.Outbox  `config:"outbox"`
 	RecordTypes []string       `config:"recordTypes" help:"kinds of records that may be rated"`
 }
+
+// Check refuses settings that do not go together.
+func (s settings) Check(report config.Report) { config.CheckTold(s.Events, s.Storage, report) }
 
 func main() {
 	os.Exit(app.Main(app.Program[settings]{
@@ -43,6 +49,8 @@ func main() {
 			Common:      config.Defaults(8082),
 			Storage:     config.Storage{Kind: config.Memory},
 			Auth:        config.DefaultAuth(),
+			Events:      config.DefaultEvents(),
+			Outbox:      config.DefaultOutbox(),
 			RecordTypes: []string{"movie"},
 		},
 		Build:   build,
@@ -76,7 +84,10 @@ func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
 	if err != nil {
 		return app.Service{}, err
 	}
-	repository, err := layers.Remember(layers.Guard(traced.New(mysql.New(db), env.Traces), storage.NewGuard(env.Breaker("database"))), lastknown.Options{
+	box, relay := outbox.Open(db, outbox.Options{
+		Service: name, Events: env.Config.Events, Outbox: env.Config.Outbox, Metrics: env.Metrics, Log: env.Log, Traces: env.Traces,
+	})
+	repository, err := layers.Remember(layers.Guard(traced.New(mysql.NewTelling(db, box), env.Traces), storage.NewGuard(env.Breaker("database"))), lastknown.Options{
 		Dependency: "database", Metrics: lastknown.NewMetrics(env.Metrics), Log: env.Log, Now: time.Now,
 	})
 	if err != nil {
@@ -84,6 +95,9 @@ func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
 	}
 	s := serve(env.Config, repository)
 	s.Checks = []lifecycle.Check{{Name: "database", Run: storage.Ready(db, name, mysql.LowestSchema), Fallback: true}}
+	if relay != nil {
+		s.Workers = append(s.Workers, app.Worker{Name: "outbox relay", Run: relay})
+	}
 	s.Close = db.Close
 	return s, nil
 }

@@ -8,7 +8,7 @@ import (
 )
 
 type metrics struct {
-	received   prometheus.Counter
+	handled    prometheus.Counter
 	unreadable prometheus.Counter
 	failures   *prometheus.CounterVec
 }
@@ -17,9 +17,9 @@ type metrics struct {
 func newMetrics(registerer prometheus.Registerer) *metrics {
 	f := promauto.With(registerer)
 	m := &metrics{
-		received: f.NewCounter(prometheus.CounterOpts{
-			Name: "events_received_total",
-			Help: "Events of other services that arrived.",
+		handled: f.NewCounter(prometheus.CounterOpts{
+			Name: "events_handled_total",
+			Help: "Events of other services that were dealt with.",
 		}),
 		unreadable: f.NewCounter(prometheus.CounterOpts{
 			Name: "events_unreadable_total",

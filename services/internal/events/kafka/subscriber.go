@@ -103,6 +103,7 @@ func (s *Subscriber) follow(ctx context.Context, handle func(context.Context, []
 			end := s.spans.record(ctx, list, "process", trace.SpanKindConsumer, func(i int, e events.Event) { list[i] = e })
 			handle(ctx, list)
 			end()
+			s.metrics.handled.Add(float64(len(list)))
 		}
 		if err != nil {
 			return err
@@ -169,6 +170,5 @@ func (s *Subscriber) decode(ctx context.Context, fetches kgo.Fetches) []events.E
 		}
 		list = append(list, e)
 	})
-	s.metrics.received.Add(float64(len(list)))
 	return list
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"movieexample.com/fleet/services/internal/lastknown"
+	"movieexample.com/fleet/services/internal/problem"
 )
 
 // Getter gives the value of a movie; a problem of kind NotFound says that there is none.
@@ -29,4 +30,18 @@ func Remember[T any](next Getter[T], markStale func(T) T, o lastknown.Options) (
 // Get is what the service says, or the last known value, marked stale.
 func (r *Remembered[T]) Get(ctx context.Context, id string) (T, error) {
 	return r.last.One(ctx, id, func(ctx context.Context) (T, error) { return r.next.Get(ctx, id) })
+}
+
+// Refresh asks for the value of a movie anew if one is known; a service that fails leaves the one that is known.
+func (r *Remembered[T]) Refresh(ctx context.Context, id string) {
+	if !r.last.Knows(id) {
+		return
+	}
+	value, err := r.next.Get(ctx, id)
+	switch {
+	case err == nil:
+		r.last.Remember(id, value)
+	case problem.KindOf(err) == problem.NotFound:
+		r.last.Forget(id)
+	}
 }

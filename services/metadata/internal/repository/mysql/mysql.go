@@ -7,15 +7,22 @@ import (
 	"errors"
 	"fmt"
 
+	"movieexample.com/fleet/services/internal/events/outbox"
 	"movieexample.com/fleet/services/internal/storage"
 	"movieexample.com/fleet/services/metadata/internal/model"
 )
 
 // Repository is safe for concurrent use, by many processes at once.
-type Repository struct{ db *sql.DB }
+type Repository struct {
+	db     *sql.DB
+	outbox *outbox.Outbox // nil if nobody is told of changes
+}
 
 // New takes a pool from storage.Open.
 func New(db *sql.DB) *Repository { return &Repository{db: db} }
+
+// NewTelling is a repository that writes each change into the outbox too.
+func NewTelling(db *sql.DB, o *outbox.Outbox) *Repository { return &Repository{db: db, outbox: o} }
 
 // querier is a pool or a transaction.
 type querier interface {
@@ -107,12 +114,22 @@ func (r *Repository) Put(ctx context.Context, m model.Metadata) (model.Metadata,
 	}
 	var stored model.Metadata
 	err = storage.InTx(ctx, r.db, func(ctx context.Context, tx *sql.Tx) error {
+		before, err := r.before(ctx, tx, m.ID)
+		if err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, putSQL, m.ID, m.Title, m.Description, m.Director, m.Year, actors,
 			m.CreateTime, m.UpdateTime); err != nil {
 			return fmt.Errorf("write metadata: %w", err)
 		}
-		stored, err = get(ctx, tx, m.ID)
-		return err
+		if stored, err = get(ctx, tx, m.ID); err != nil {
+			return err
+		}
+		return r.tell(ctx, tx, m, before, stored)
 	})
-	return stored, storage.Problem(err)
+	if err != nil {
+		return model.Metadata{}, storage.Problem(err)
+	}
+	r.outbox.Committed()
+	return stored, nil
 }

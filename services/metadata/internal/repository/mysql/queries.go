@@ -18,6 +18,9 @@ const (
 		SELECT id, title, description, director, year, actors, create_time, update_time FROM metadata
 		WHERE director = ? AND director = BINARY ? AND id > ? ORDER BY id LIMIT ?`
 
+	// lockSQL locks the row if there is one. At READ COMMITTED a missing row locks nothing.
+	lockSQL = `SELECT id FROM metadata WHERE id = ? FOR UPDATE`
+
 	// putSQL leaves create_time of a record that is there as it is.
 	putSQL = `
 		INSERT INTO metadata (id, title, description, director, year, actors, create_time, update_time)

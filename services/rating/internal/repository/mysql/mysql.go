@@ -7,15 +7,22 @@ import (
 	"fmt"
 	"time"
 
+	"movieexample.com/fleet/services/internal/events/outbox"
 	"movieexample.com/fleet/services/internal/storage"
 	"movieexample.com/fleet/services/rating/internal/model"
 )
 
 // Repository is safe for concurrent use, by many processes at once.
-type Repository struct{ db *sql.DB }
+type Repository struct {
+	db     *sql.DB
+	outbox *outbox.Outbox // nil if nobody is told of changes
+}
 
 // New takes a pool from storage.Open.
 func New(db *sql.DB) *Repository { return &Repository{db: db} }
+
+// NewTelling is a repository that writes each change into the outbox too.
+func NewTelling(db *sql.DB, o *outbox.Outbox) *Repository { return &Repository{db: db, outbox: o} }
 
 // Write changes the row and its record's aggregate in one transaction. Locks are taken in one order, the user's row before
 // the record's aggregate, and the aggregate, which all writers of a record share, is held only until the commit that follows.
@@ -30,11 +37,15 @@ func (r *Repository) Write(ctx context.Context, w model.Write, now time.Time) (m
 		if result.Outcome != model.Applied {
 			return nil
 		}
-		return store(ctx, tx, stored == nil, result)
+		if err := store(ctx, tx, stored == nil, result); err != nil {
+			return err
+		}
+		return r.outbox.Add(ctx, tx, change(stored, result.Row)) // last: the aggregate's lock keeps events in order
 	})
 	if err != nil {
 		return model.Result{}, storage.Problem(fmt.Errorf("write rating: %w", err))
 	}
+	r.outbox.Committed()
 	return result, nil
 }
 

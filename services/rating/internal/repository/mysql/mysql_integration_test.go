@@ -7,6 +7,7 @@ import (
 	"os"
 	"testing"
 
+	"movieexample.com/fleet/services/internal/events/outbox"
 	"movieexample.com/fleet/services/internal/problem"
 	"movieexample.com/fleet/services/internal/storage"
 	"movieexample.com/fleet/services/internal/storage/storagetest"
@@ -25,6 +26,12 @@ func TestMain(m *testing.M) {
 func TestContract(t *testing.T) {
 	repositorytest.Run(t, func(t *testing.T) repositorytest.Repository {
 		return mysql.New(storagetest.Migrated(t, server, mysql.Migrations()))
+	})
+}
+
+func TestContractTelling(t *testing.T) {
+	repositorytest.Run(t, func(t *testing.T) repositorytest.Repository {
+		return mysql.NewTelling(storagetest.Migrated(t, server, mysql.Migrations()), outbox.New())
 	})
 }
 
