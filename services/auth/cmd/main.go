@@ -21,7 +21,6 @@ import (
 	"movieexample.com/fleet/services/internal/config"
 	"movieexample.com/fleet/services/internal/lifecycle"
 	"movieexample.com/fleet/services/internal/rpc"
-	"movieexample.com/fleet/services/internal/storage"
 	authv1 "movieexample.com/fleet/services/proto/auth/v1"
 )
 
@@ -75,16 +74,9 @@ func newUsers(ctx context.Context, env app.Env[settings], hasher *password.Hashe
 		err := env.Config.FirstUser.add(ctx, controller.NewAdmin(users, hasher, env.Config.Roles, time.Now))
 		return users, app.Service{}, err
 	}
-	dir, err := binding.Dir("mysql")
+	db, service, err := app.OpenDatabase(env, name, mysql.LowestSchema, false)
 	if err != nil {
 		return nil, app.Service{}, err
 	}
-	db, err := storage.Open(dir, env.Log, storage.Traced(env.Traces))
-	if err != nil {
-		return nil, app.Service{}, err
-	}
-	return mysql.New(db), app.Service{
-		Checks: []lifecycle.Check{{Name: "database", Run: storage.Ready(db, name, mysql.LowestSchema)}},
-		Close:  db.Close,
-	}, nil
+	return mysql.New(db), service, nil
 }

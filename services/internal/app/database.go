@@ -2,11 +2,13 @@ package app
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"io/fs"
 
 	"movieexample.com/fleet/services/internal/binding"
 	"movieexample.com/fleet/services/internal/config"
+	"movieexample.com/fleet/services/internal/lifecycle"
 	"movieexample.com/fleet/services/internal/storage"
 )
 
@@ -19,6 +21,24 @@ func Migrations[C config.Settings](files fs.FS) func(context.Context, Env[C]) er
 		}
 		return storage.Migrate(ctx, dir, files, env.Log)
 	}
+}
+
+// OpenDatabase is the pool of the binding mysql, which connects when it is first used, and the beginning of the service
+// name that has it: ready on schemas from lowest on, with calls in traces and the pool in metrics. Fallback means that the
+// service answers without its database, once it has been there.
+func OpenDatabase[C config.Settings](env Env[C], name string, lowest int64, fallback bool) (*sql.DB, Service, error) {
+	dir, err := binding.Dir("mysql")
+	if err != nil {
+		return nil, Service{}, err
+	}
+	db, err := storage.Open(dir, env.Log, storage.Traced(env.Traces), storage.Metered(env.Metrics))
+	if err != nil {
+		return nil, Service{}, err
+	}
+	return db, Service{
+		Checks: []lifecycle.Check{{Name: "database", Run: storage.Ready(db, name, lowest), Fallback: fallback}},
+		Close:  db.Close,
+	}, nil
 }
 
 // Schema is a Program's Schema for the same; lowest is the oldest version that the program works with.

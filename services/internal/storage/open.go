@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -54,7 +55,7 @@ func open(dir string, silence time.Duration, log *slog.Logger, opts ...Option) (
 	if err := config.Apply(mysql.Charset("utf8mb4", "")); err != nil {
 		return nil, fmt.Errorf("set up the database driver: %w", err)
 	}
-	db := pool(&connector{config: config, credentials: newCredentials(dir, log, time.Now)}, opts)
+	db := pool(&connector{config: config, credentials: newCredentials(dir, log, time.Now)}, filepath.Base(dir), opts)
 	db.SetMaxOpenConns(maxConnections)
 	db.SetMaxIdleConns(maxConnections)
 	db.SetConnMaxLifetime(maxLifetime)

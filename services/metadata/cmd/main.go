@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"time"
 
@@ -11,17 +10,11 @@ import (
 
 	"movieexample.com/fleet/services/internal/app"
 	"movieexample.com/fleet/services/internal/auth"
-	"movieexample.com/fleet/services/internal/binding"
 	"movieexample.com/fleet/services/internal/config"
-	"movieexample.com/fleet/services/internal/events/outbox"
-	"movieexample.com/fleet/services/internal/lifecycle"
 	"movieexample.com/fleet/services/internal/rpc"
-	"movieexample.com/fleet/services/internal/storage"
 	"movieexample.com/fleet/services/metadata/internal/controller"
 	"movieexample.com/fleet/services/metadata/internal/handler"
-	"movieexample.com/fleet/services/metadata/internal/repository/memory"
 	"movieexample.com/fleet/services/metadata/internal/repository/mysql"
-	"movieexample.com/fleet/services/metadata/internal/repository/traced"
 	metadatav1 "movieexample.com/fleet/services/proto/metadata/v1"
 )
 
@@ -71,37 +64,12 @@ func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
 	if err := env.Authorize(env.Config.Auth, policy()); err != nil {
 		return app.Service{}, err
 	}
-	if env.Config.Storage.Kind == config.Memory {
-		return serve(traced.New(memory.New(), env.Traces)), nil
-	}
-	dir, err := binding.Dir("mysql")
+	repository, service, err := open(env)
 	if err != nil {
 		return app.Service{}, err
 	}
-	db, err := storage.Open(dir, env.Log, storage.Traced(env.Traces))
-	if err != nil {
-		return app.Service{}, err
-	}
-	box, relay := outbox.Open(db, outbox.Options{
-		Service: name, Events: env.Config.Events, Outbox: env.Config.Outbox, Metrics: env.Metrics, Log: env.Log, Traces: env.Traces,
-	})
-	repository, end, err := layered(traced.New(mysql.NewTelling(db, box), env.Traces), env)
-	if err != nil {
-		return app.Service{}, errors.Join(err, db.Close())
-	}
-	s := serve(repository)
-	s.Checks = []lifecycle.Check{{Name: "database", Run: storage.Ready(db, name, mysql.LowestSchema), Fallback: true}}
-	if relay != nil {
-		s.Workers = append(s.Workers, app.Worker{Name: "outbox relay", Run: relay})
-	}
-	s.Close = func() error { return errors.Join(end(), db.Close()) }
-	return s, nil
-}
-
-func serve(repository controller.Repository) app.Service {
 	h := handler.New(controller.New(repository, time.Now))
-	return app.Service{
-		RegisterGRPC: func(r grpc.ServiceRegistrar) { metadatav1.RegisterMetadataServiceServer(r, h) },
-		RegisterREST: []rpc.RegisterREST{metadatav1.RegisterMetadataServiceHandler},
-	}
+	service.RegisterGRPC = func(r grpc.ServiceRegistrar) { metadatav1.RegisterMetadataServiceServer(r, h) }
+	service.RegisterREST = []rpc.RegisterREST{metadatav1.RegisterMetadataServiceHandler}
+	return service, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,10 +10,14 @@ import (
 	"movieexample.com/fleet/services/internal/cache"
 	"movieexample.com/fleet/services/internal/cache/shared"
 	"movieexample.com/fleet/services/internal/config"
+	"movieexample.com/fleet/services/internal/events/outbox"
 	"movieexample.com/fleet/services/internal/lastknown"
 	"movieexample.com/fleet/services/internal/storage"
 	"movieexample.com/fleet/services/metadata/internal/model"
 	"movieexample.com/fleet/services/metadata/internal/repository/layers"
+	"movieexample.com/fleet/services/metadata/internal/repository/memory"
+	"movieexample.com/fleet/services/metadata/internal/repository/mysql"
+	"movieexample.com/fleet/services/metadata/internal/repository/observed"
 )
 
 const (
@@ -39,6 +44,29 @@ func (c cacheSettings) Check(report config.Report) {
 	if c.TTL <= 0 {
 		report("ttl", c.TTL, "is not above 0: size 0 turns the cache off")
 	}
+}
+
+// open is where metadata is kept, and the beginning of the service that has it.
+func open(env app.Env[settings]) (layers.Repository, app.Service, error) {
+	if env.Config.Storage.Kind == config.Memory {
+		return observed.New(memory.New(), env.Traces), app.Service{}, nil
+	}
+	db, service, err := app.OpenDatabase(env, name, mysql.LowestSchema, true)
+	if err != nil {
+		return nil, app.Service{}, err
+	}
+	box, relay := outbox.Open(db, outbox.Options{
+		Service: name, Events: env.Config.Events, Outbox: env.Config.Outbox, Metrics: env.Metrics, Log: env.Log, Traces: env.Traces,
+	})
+	if relay != nil {
+		service.Workers = []app.Worker{{Name: "outbox relay", Run: relay}}
+	}
+	repository, end, err := layered(observed.New(mysql.NewTelling(db, box), env.Traces), env)
+	if err != nil {
+		return nil, app.Service{}, errors.Join(err, db.Close())
+	}
+	service.Close = func() error { return errors.Join(end(), db.Close()) }
+	return repository, service, nil
 }
 
 // layered puts around the database what keeps readers well: last known records around the caches around the breaker. What

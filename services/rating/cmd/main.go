@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"time"
 
@@ -11,20 +10,12 @@ import (
 
 	"movieexample.com/fleet/services/internal/app"
 	"movieexample.com/fleet/services/internal/auth"
-	"movieexample.com/fleet/services/internal/binding"
 	"movieexample.com/fleet/services/internal/config"
-	"movieexample.com/fleet/services/internal/events/outbox"
-	"movieexample.com/fleet/services/internal/lastknown"
-	"movieexample.com/fleet/services/internal/lifecycle"
 	"movieexample.com/fleet/services/internal/rpc"
-	"movieexample.com/fleet/services/internal/storage"
 	ratingv1 "movieexample.com/fleet/services/proto/rating/v1"
 	"movieexample.com/fleet/services/rating/internal/controller"
 	"movieexample.com/fleet/services/rating/internal/handler"
-	"movieexample.com/fleet/services/rating/internal/repository/layers"
-	"movieexample.com/fleet/services/rating/internal/repository/memory"
 	"movieexample.com/fleet/services/rating/internal/repository/mysql"
-	"movieexample.com/fleet/services/rating/internal/repository/traced"
 )
 
 const name = "rating"
@@ -73,39 +64,12 @@ func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
 	if err := env.Authorize(env.Config.Auth, policy()); err != nil {
 		return app.Service{}, err
 	}
-	if env.Config.Storage.Kind == config.Memory {
-		return serve(env.Config, traced.New(memory.New(), env.Traces)), nil
-	}
-	dir, err := binding.Dir("mysql")
+	repository, service, err := open(env)
 	if err != nil {
 		return app.Service{}, err
 	}
-	db, err := storage.Open(dir, env.Log, storage.Traced(env.Traces))
-	if err != nil {
-		return app.Service{}, err
-	}
-	box, relay := outbox.Open(db, outbox.Options{
-		Service: name, Events: env.Config.Events, Outbox: env.Config.Outbox, Metrics: env.Metrics, Log: env.Log, Traces: env.Traces,
-	})
-	repository, err := layers.Remember(layers.Guard(traced.New(mysql.NewTelling(db, box), env.Traces), storage.NewGuard(env.Breaker("database"))), lastknown.Options{
-		Dependency: "database", Metrics: lastknown.NewMetrics(env.Metrics), Log: env.Log, Now: time.Now,
-	})
-	if err != nil {
-		return app.Service{}, errors.Join(err, db.Close())
-	}
-	s := serve(env.Config, repository)
-	s.Checks = []lifecycle.Check{{Name: "database", Run: storage.Ready(db, name, mysql.LowestSchema), Fallback: true}}
-	if relay != nil {
-		s.Workers = append(s.Workers, app.Worker{Name: "outbox relay", Run: relay})
-	}
-	s.Close = db.Close
-	return s, nil
-}
-
-func serve(c settings, repository controller.Repository) app.Service {
-	h := handler.New(controller.New(repository, c.RecordTypes, time.Now))
-	return app.Service{
-		RegisterGRPC: func(r grpc.ServiceRegistrar) { ratingv1.RegisterRatingServiceServer(r, h) },
-		RegisterREST: []rpc.RegisterREST{ratingv1.RegisterRatingServiceHandler},
-	}
+	h := handler.New(controller.New(repository, env.Config.RecordTypes, time.Now))
+	service.RegisterGRPC = func(r grpc.ServiceRegistrar) { ratingv1.RegisterRatingServiceServer(r, h) }
+	service.RegisterREST = []rpc.RegisterREST{ratingv1.RegisterRatingServiceHandler}
+	return service, nil
 }

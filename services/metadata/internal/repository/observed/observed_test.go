@@ -1,4 +1,4 @@
-package traced_test
+package observed_test
 
 import (
 	"testing"
@@ -9,20 +9,20 @@ import (
 
 	"movieexample.com/fleet/services/metadata/internal/model"
 	"movieexample.com/fleet/services/metadata/internal/repository/memory"
+	"movieexample.com/fleet/services/metadata/internal/repository/observed"
 	"movieexample.com/fleet/services/metadata/internal/repository/repositorytest"
-	"movieexample.com/fleet/services/metadata/internal/repository/traced"
 )
 
 func TestContract(t *testing.T) {
 	provider := sdk.NewTracerProvider()
-	repositorytest.Run(t, func(*testing.T) repositorytest.Repository { return traced.New(memory.New(), provider) })
+	repositorytest.Run(t, func(*testing.T) repositorytest.Repository { return observed.New(memory.New(), provider) })
 }
 
 func TestEveryCallIsASpan(t *testing.T) {
 	recorder := tracetest.NewSpanRecorder()
 	provider := sdk.NewTracerProvider(sdk.WithSpanProcessor(recorder))
 	ctx, _ := provider.Tracer("test").Start(t.Context(), "request")
-	r := traced.New(memory.New(), provider)
+	r := observed.New(memory.New(), provider)
 	for _, call := range []func(){
 		func() { _, _ = r.Get(ctx, "1") },
 		func() { _, _ = r.GetMany(ctx, nil) },

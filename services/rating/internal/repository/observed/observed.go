@@ -1,9 +1,10 @@
-package traced
+package observed
 
 import (
 	"context"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 
 	"movieexample.com/fleet/services/internal/telemetry"
@@ -18,19 +19,22 @@ type Repository interface {
 }
 
 type repository struct {
-	next   Repository
-	tracer trace.Tracer
+	next    Repository
+	tracer  trace.Tracer
+	written *prometheus.CounterVec
 }
 
-// New makes each call of next a span of the provider's.
-func New(next Repository, provider trace.TracerProvider) Repository {
-	return repository{next: next, tracer: provider.Tracer("movieexample.com/fleet/services/rating")}
+// New makes each call of next a span of the provider's, and counts writes. It registers ratings_written_total.
+func New(next Repository, provider trace.TracerProvider, metrics prometheus.Registerer) Repository {
+	return repository{next: next, tracer: provider.Tracer("movieexample.com/fleet/services/rating"), written: newWritten(metrics)}
 }
 
 func (r repository) Write(ctx context.Context, w model.Write, now time.Time) (model.Result, error) {
-	return telemetry.Step(ctx, r.tracer, "Repository/Write", func(ctx context.Context) (model.Result, error) {
+	result, err := telemetry.Step(ctx, r.tracer, "Repository/Write", func(ctx context.Context) (model.Result, error) {
 		return r.next.Write(ctx, w, now)
 	})
+	r.written.WithLabelValues(operation(w), outcome(result, err)).Inc()
+	return result, err
 }
 
 func (r repository) Aggregate(ctx context.Context, record model.Record) (model.Aggregate, error) {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/XSAM/otelsql"
 	"github.com/go-sql-driver/mysql"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
@@ -19,7 +21,10 @@ import (
 // Option changes what a pool does beside its work.
 type Option func(*options)
 
-type options struct{ traces trace.TracerProvider }
+type options struct {
+	traces  trace.TracerProvider
+	metrics prometheus.Registerer
+}
 
 // Traced makes each statement of a recorded trace a span. Its text has placeholders where the values are, and of an error
 // only the server's number is kept: messages hold values.
@@ -31,12 +36,25 @@ func Traced(provider trace.TracerProvider) Option {
 	}
 }
 
+// Metered registers what the pool does: connections in use, waits for one (go_sql_…).
+func Metered(metrics prometheus.Registerer) Option {
+	return func(o *options) { o.metrics = metrics }
+}
+
 // pool opens the connector as the options say.
-func pool(connector driver.Connector, opts []Option) *sql.DB {
+func pool(connector driver.Connector, name string, opts []Option) *sql.DB {
 	var o options
 	for _, opt := range opts {
 		opt(&o)
 	}
+	db := o.open(connector)
+	if o.metrics != nil {
+		o.metrics.MustRegister(collectors.NewDBStatsCollector(db, name))
+	}
+	return db
+}
+
+func (o options) open(connector driver.Connector) *sql.DB {
 	if o.traces == nil {
 		return sql.OpenDB(connector)
 	}

@@ -1,2 +1,0 @@
-// Package traced shows what a repository of metadata does as spans, whatever it keeps them in.
-package traced
