@@ -161,7 +161,7 @@ func (s *server[C]) servers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.grpc = rpc.NewServer(rpc.ServerOptions{ //nolint:contextcheck // each stream has a context of its own
+	s.grpc = rpc.NewServer(rpc.ServerOptions{
 		Log: s.log, Metrics: s.metrics, Revision: revision, Reflection: s.config.Base().API.Reflection,
 		Innermost:   []grpc.UnaryServerInterceptor{s.faults.Intercept},
 		Credentials: s.credentials(), Clients: s.config.Base().TLS.ClientIDs(),
