@@ -230,9 +230,15 @@ func startFleet(t *testing.T) fleet {
 // startFleetWith gives all three further lines of configuration.
 func startFleetWith(t *testing.T, settings string) fleet {
 	t.Helper()
+	return startFleetOn(t, migrated(t, "metadata"), migrated(t, "rating"), settings)
+}
+
+// startFleetOn uses databases that there are.
+func startFleetOn(t *testing.T, metadataBinding, ratingBinding, settings string) fleet {
+	t.Helper()
 	f := fleet{
-		metadata: serve(t, "metadata", mysqlStorage+settings, migrated(t, "metadata")),
-		rating:   serve(t, "rating", mysqlStorage+settings, migrated(t, "rating")),
+		metadata: serve(t, "metadata", mysqlStorage+settings, metadataBinding),
+		rating:   serve(t, "rating", mysqlStorage+settings, ratingBinding),
 	}
 	f.metadata.wantReady(t)
 	f.rating.wantReady(t)

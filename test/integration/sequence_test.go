@@ -5,6 +5,7 @@ package integration_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -80,56 +81,99 @@ func (f fleet) rate(t *testing.T, user string, value int32, at time.Time) rating
 	return got.GetOutcome()
 }
 
-func TestOneMovieFromFirstToLast(t *testing.T) {
-	f := startFleet(t)
+// step is one thing that somebody does or sees. Steps build upon those before them.
+type step struct {
+	name string
+	run  func(*testing.T, fleet)
+}
+
+// sequence is the life of one movie and its ratings.
+func sequence(now time.Time) []step {
 	movie := map[string]any{
 		"id": "tt1", "title": "The Movie 2", "description": "", "director": "Foo Bars", "year": 1994.0, "actors": []any{"Zoë"}, "stale": false,
 	}
 	details := func(rating map[string]any) map[string]any {
-		all := map[string]any{}
-		for key, value := range movie {
-			all[key] = value
-		}
+		all := maps.Clone(movie)
 		if rating != nil {
 			all["rating"] = rating
 		}
 		return all
 	}
-	now := time.Now()
-
-	f.movie.wantStatus(t, http.MethodGet, "/v1/movies/tt1", "", http.StatusNotFound, codes.NotFound)
-	f.putMovie(t)
-	f.metadata.wantJSON(t, http.MethodGet, "/v1/metadata/tt1", "", http.StatusOK, details(nil))
-	f.movie.wantJSON(t, http.MethodGet, "/v1/movies/tt1", "", http.StatusOK, details(nil))
-	f.wantRating(t, nil)
-
-	if got := f.rate(t, "105", 5, now); got != ratingv1.WriteOutcome_WRITE_OUTCOME_APPLIED {
-		t.Errorf("first rating = %v, want applied", got)
-	}
-	f.wantRating(t, &moviev1.MovieRating{Value: 5, Count: 1})
-	got := f.rating.call(t, http.MethodPut, "/v1/ratings/movie/tt1", `{"userId": "106", "value": 2}`)
-	if got.code != http.StatusOK || !strings.Contains(got.body, "WRITE_OUTCOME_APPLIED") {
-		t.Errorf("PUT of a second rating = %d %s, want 200 and applied", got.code, got.body)
-	}
-	f.rating.wantJSON(t, http.MethodGet, "/v1/ratings/movie/tt1", "", http.StatusOK, map[string]any{"ratingValue": 3.5, "count": "2", "stale": false})
-	f.movie.wantJSON(t, http.MethodGet, "/v1/movies/tt1", "", http.StatusOK, details(map[string]any{"value": 3.5, "count": "2", "stale": false}))
-
-	if got := f.rate(t, "105", 3, now.Add(time.Second)); got != ratingv1.WriteOutcome_WRITE_OUTCOME_APPLIED {
-		t.Errorf("replaced rating = %v, want applied", got)
-	}
-	if got := f.rate(t, "105", 1, now); got != ratingv1.WriteOutcome_WRITE_OUTCOME_STALE {
-		t.Errorf("older rating = %v, want stale", got)
-	}
-	f.wantRating(t, &moviev1.MovieRating{Value: 2.5, Count: 2})
-
-	later := "&occurredAt=" + now.Add(time.Minute).UTC().Format("2006-01-02T15:04:05Z")
-	for _, user := range []string{"105", "106"} {
-		if got := f.rating.call(t, http.MethodDelete, "/v1/ratings/movie/tt1?userId="+user+later, ""); got.code != http.StatusNoContent || got.body != "" {
-			t.Errorf("DELETE = %d %q, want 204 without a body", got.code, got.body)
+	rates := func(user string, value int32, at time.Time, want ratingv1.WriteOutcome) func(*testing.T, fleet) {
+		return func(t *testing.T, f fleet) {
+			if got := f.rate(t, user, value, at); got != want {
+				t.Errorf("rating of %d by %s = %v, want %v", value, user, got, want)
+			}
 		}
 	}
-	f.rating.wantStatus(t, http.MethodGet, "/v1/ratings/movie/tt1", "", http.StatusNotFound, codes.NotFound)
-	f.movie.wantJSON(t, http.MethodGet, "/v1/movies/tt1", "", http.StatusOK, details(nil))
+	wantsRating := func(want *moviev1.MovieRating) func(*testing.T, fleet) {
+		return func(t *testing.T, f fleet) { f.wantRating(t, want) }
+	}
+	deletes := func(user string) func(*testing.T, fleet) {
+		return func(t *testing.T, f fleet) {
+			later := now.Add(time.Minute).UTC().Format("2006-01-02T15:04:05Z")
+			got := f.rating.call(t, http.MethodDelete, "/v1/ratings/movie/tt1?userId="+user+"&occurredAt="+later, "")
+			if got.code != http.StatusNoContent || got.body != "" {
+				t.Errorf("DELETE = %d %q, want 204 without a body", got.code, got.body)
+			}
+		}
+	}
+	return []step{
+		{"no such movie", func(t *testing.T, f fleet) {
+			f.movie.wantStatus(t, http.MethodGet, "/v1/movies/tt1", "", http.StatusNotFound, codes.NotFound)
+		}},
+		{"put metadata", func(t *testing.T, f fleet) { f.putMovie(t) }},
+		{"metadata", func(t *testing.T, f fleet) {
+			f.metadata.wantJSON(t, http.MethodGet, "/v1/metadata/tt1", "", http.StatusOK, details(nil))
+		}},
+		{"details without a rating", func(t *testing.T, f fleet) {
+			f.movie.wantJSON(t, http.MethodGet, "/v1/movies/tt1", "", http.StatusOK, details(nil))
+			f.wantRating(t, nil)
+		}},
+		{"first rating", rates("105", 5, now, ratingv1.WriteOutcome_WRITE_OUTCOME_APPLIED)},
+		{"its aggregate", wantsRating(&moviev1.MovieRating{Value: 5, Count: 1})},
+		{"second user", func(t *testing.T, f fleet) {
+			got := f.rating.call(t, http.MethodPut, "/v1/ratings/movie/tt1", `{"userId": "106", "value": 2}`)
+			if got.code != http.StatusOK || !strings.Contains(got.body, "WRITE_OUTCOME_APPLIED") {
+				t.Errorf("PUT of a second rating = %d %s, want 200 and applied", got.code, got.body)
+			}
+		}},
+		{"aggregate of both", func(t *testing.T, f fleet) {
+			f.rating.wantJSON(t, http.MethodGet, "/v1/ratings/movie/tt1", "", http.StatusOK, map[string]any{"ratingValue": 3.5, "count": "2", "stale": false})
+		}},
+		{"details with it", func(t *testing.T, f fleet) {
+			f.movie.wantJSON(t, http.MethodGet, "/v1/movies/tt1", "", http.StatusOK, details(map[string]any{"value": 3.5, "count": "2", "stale": false}))
+		}},
+		{"same user rates again", rates("105", 3, now.Add(time.Second), ratingv1.WriteOutcome_WRITE_OUTCOME_APPLIED)},
+		{"an older rating", rates("105", 1, now, ratingv1.WriteOutcome_WRITE_OUTCOME_STALE)},
+		{"replaced, not added", wantsRating(&moviev1.MovieRating{Value: 2.5, Count: 2})},
+		{"delete the first", deletes("105")},
+		{"delete the second", deletes("106")},
+		{"an older rating after its deletion", rates("105", 4, now.Add(2*time.Second), ratingv1.WriteOutcome_WRITE_OUTCOME_STALE)},
+		{"aggregate gone", func(t *testing.T, f fleet) {
+			f.rating.wantStatus(t, http.MethodGet, "/v1/ratings/movie/tt1", "", http.StatusNotFound, codes.NotFound)
+			f.movie.wantJSON(t, http.MethodGet, "/v1/movies/tt1", "", http.StatusOK, details(nil))
+		}},
+	}
+}
+
+func TestOneMovieFromFirstToLast(t *testing.T) {
+	f := startFleet(t)
+	for _, s := range sequence(time.Now()) {
+		t.Run(s.name, func(t *testing.T) { s.run(t, f) })
+	}
+}
+
+// Whatever is restarted between any two steps, the next one finds what the ones before it left.
+func TestOneMovieThroughRestarts(t *testing.T) {
+	metadata, rating := migrated(t, "metadata"), migrated(t, "rating")
+	for _, s := range sequence(time.Now()) {
+		t.Run(s.name, func(t *testing.T) {
+			stopServer(t)
+			startServer(t)
+			s.run(t, startFleetOn(t, metadata, rating, "")) // it ends with the step
+		})
+	}
 }
 
 // wantStatus wants an error body in the form of google.rpc.Status, and each field at fault named.

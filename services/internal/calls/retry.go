@@ -3,12 +3,15 @@ package calls
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
 
@@ -45,12 +48,26 @@ func (r *retried) Invoke(ctx context.Context, method string, args, reply any, op
 		return r.ClientConnInterface.Invoke(ctx, method, args, reply, opts...)
 	}
 	for attempt := 1; ; attempt++ {
-		err := r.ClientConnInterface.Invoke(ctx, method, args, reply, opts...)
+		var trailer metadata.MD
+		err := r.ClientConnInterface.Invoke(ctx, method, args, reply, append(slices.Clip(opts), grpc.Trailer(&trailer))...)
 		wait, again := waitAfter(err, attempt)
-		if !r.throttle.allows(again) || !again || attempt >= r.attempts || !sleep(ctx, wait) {
+		if !r.throttle.allows(again) || !again || settled(trailer) || attempt >= r.attempts || !sleep(ctx, wait) {
 			return err
 		}
 	}
+}
+
+// pushback is gRPC's own trailer (gRFC A6) by which a server tells callers when to come back; below 0 is not at all.
+const pushback = "grpc-retry-pushback-ms"
+
+// Settle tells the caller of this failure that no other attempt would end better: what the server needs is away.
+func Settle(ctx context.Context) {
+	_ = grpc.SetTrailer(ctx, metadata.Pairs(pushback, "-1")) // fails outside of a call only, where nobody would repeat it
+}
+
+func settled(trailer metadata.MD) bool {
+	values := trailer.Get(pushback)
+	return len(values) > 0 && strings.HasPrefix(values[0], "-")
 }
 
 // waitAfter says whether an attempt that ended like that may be repeated, and when. DEADLINE_EXCEEDED may not: there is

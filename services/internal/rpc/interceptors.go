@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"movieexample.com/fleet/services/internal/breaker"
+	"movieexample.com/fleet/services/internal/calls"
 	"movieexample.com/fleet/services/internal/telemetry"
 )
 
@@ -44,6 +46,9 @@ func hideInternals(log *slog.Logger) grpc.UnaryServerInterceptor {
 
 // show is the error as the caller sees it, and logs what the caller does not see.
 func show(ctx context.Context, log *slog.Logger, method string, err error) error {
+	if errors.Is(err, breaker.ErrOpen) {
+		calls.Settle(ctx)
+	}
 	shown := public(err)
 	switch status.Code(shown) {
 	case codes.Internal, codes.Unknown, codes.DataLoss:
