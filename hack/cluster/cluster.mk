@@ -9,7 +9,7 @@ cluster-setup: ## Install the Debian packages that the local cluster needs (root
 cluster-binaries: ## Build Kubernetes, containerd, Consul and the rest from source, once.
 	@$(CLUSTER) binaries
 
-cluster-up: ## Start a real one-node Kubernetes with MariaDB and Consul beside it (root); WITH="gateway metrics-server kafka" adds.
+cluster-up: ## Start a real one-node Kubernetes with MariaDB and Consul beside it (root); WITH="gateway metrics-server kafka jaeger" adds.
 	@$(CLUSTER) up $(addprefix --with ,$(WITH))
 
 cluster-down: ## Remove the local cluster with all its data.

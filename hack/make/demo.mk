@@ -2,7 +2,7 @@
 
 DEMO := hack/demo/demo
 
-.PHONY: demo demo-up demo-seed demo-rollout demo-broken demo-canary demo-next demo-down
+.PHONY: demo demo-up demo-seed demo-rollout demo-broken demo-canary demo-tokens demo-next demo-down
 demo: ## Bring the movie fleet up on a real Kubernetes and show a good and a bad release (root; docs/demo.md).
 	@$(DEMO) all
 
@@ -20,6 +20,9 @@ demo-broken: ## Release an image that dies at its start and see it taken back.
 
 demo-canary: ## Release errors in 5 % of the answers, see them convicted, then a fixed release go through.
 	@$(DEMO) canary
+
+demo-tokens: ## Add auth, post a rating with a token and show a request's trace.
+	@$(DEMO) tokens
 
 demo-next: ## Say what to try by hand.
 	@$(DEMO) next

@@ -20,7 +20,7 @@ import (
 const root = "../.."
 
 // databases are the services' own, and a second pair for tests that run two applications.
-const databases = "metadata rating metadata2 rating2"
+const databases = "metadata rating auth metadata2 rating2"
 
 // TestMain brings the cluster up if none is up, installs the operator, and takes down what it brought up.
 func TestMain(m *testing.M) {

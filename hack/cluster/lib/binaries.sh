@@ -13,6 +13,7 @@ METRICS_SERVER_VERSION=0.7.2
 TRAEFIK_VERSION=3.6.12
 GATEWAY_API_VERSION=1.4.0 # the newest that this Traefik serves; the project's go.mod has the same
 KAFKA_VERSION=4.3.0
+JAEGER_VERSION=1.62.0
 
 HYPERKUBE_COMPONENTS=(etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl)
 
@@ -39,6 +40,7 @@ metrics-server $METRICS_SERVER_VERSION 80 build_metrics_server metrics-server
 traefik $TRAEFIK_VERSION 270 build_module gateway
 gateway-api.yaml $GATEWAY_API_VERSION 2 build_gateway_api gateway
 kafka $KAFKA_VERSION 60 build_kafka kafka
+jaeger $JAEGER_VERSION 120 build_module jaeger
 EOF
 }
 
@@ -163,6 +165,7 @@ build_module() {
   case $1 in
     consul) package=github.com/hashicorp/consul ;;
     traefik) package=github.com/traefik/traefik/v3/cmd/traefik ;;
+    jaeger) package=github.com/jaegertracing/jaeger/cmd/all-in-one ;;
   esac
   go_build build -C "$CLUSTER_HOME/modules/$1" -trimpath -ldflags '-s -w' -o "$3" "$package"
 }

@@ -27,7 +27,7 @@ if [[ -r $STATE/settings ]]; then
   . "$STATE/settings"
 fi
 FLEET_PARTS=${FLEET_PARTS-mariadb consul}
-FLEET_DATABASES=${FLEET_DATABASES:-metadata rating}
+FLEET_DATABASES=${FLEET_DATABASES:-metadata rating auth}
 FLEET_SERVICES=${FLEET_SERVICES:-metadata rating movie auth}
 
 save_settings() {

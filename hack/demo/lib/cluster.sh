@@ -30,7 +30,7 @@ cluster_up() {
   fi
   [[ $EUID == 0 ]] || die "the local cluster needs root: run 'sudo make demo', or set KUBE_CONTEXT to use a cluster of yours"
   "$CLUSTER" setup
-  "$CLUSTER" up
+  "$CLUSTER" up --with jaeger
 }
 
 # images_up: the images are built here; they reach the local cluster by import, and yours by pull or by your own hand.
@@ -57,7 +57,7 @@ parts_up() {
   if own_cluster; then
     kubectl create namespace "$NAMESPACE" --dry-run=client -o yaml | kubectl apply -f - >/dev/null
     PASSWORD=$(own_password) && sed "s/@PASSWORD@/$PASSWORD/g" hack/demo/parts.yaml | kubectl apply -n "$NAMESPACE" -f - >/dev/null
-    kubectl -n "$NAMESPACE" rollout status deployment/mariadb deployment/consul --timeout=5m
+    kubectl -n "$NAMESPACE" rollout status deployment/mariadb deployment/consul deployment/jaeger --timeout=5m
   else
     "$CLUSTER" secrets "$NAMESPACE" movies >/dev/null
   fi

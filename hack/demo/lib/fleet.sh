@@ -9,6 +9,7 @@ operator_up() {
 # fleet_up: the sample MovieApp at v1, whatever ran before.
 fleet_up() {
   kubectl apply -n "$NAMESPACE" -f config/samples/movieapp.yaml >/dev/null
+  tokens_off
 }
 
 # release TAG: asks for another version of the whole application.

@@ -27,6 +27,8 @@ reach_fleet() {
 
 seed() {
   title "A dozen movies, and one of them back: by gRPC, then by REST"
+  [[ -z $(kubectl -n "$NAMESPACE" get movieapp movies -o jsonpath='{.spec.auth}') ]] ||
+    die "the fleet asks for tokens now, and seeding rates for others: 'make demo-up' takes that back"
   reach_fleet
   wait_until 20 curl -sf -o /dev/null --max-time 2 -w '' "http://127.0.0.1:8183/v1/movies/none" || true
   go run ./hack/seed | sed 's/^/        /'
@@ -128,7 +130,7 @@ kubectl -n $NAMESPACE delete deployment -l fleet.movieexample.com/service=movies
 curl http://127.0.0.1:8183/v1/movies/alien                      # movie by REST; gRPC on 127.0.0.1:8083
 EOF
   own_cluster || "$CLUSTER" status | grep 'Consul page' | sed 's/^/        /'
-  say "        make demo-rollout, make demo-broken, make demo-canary: the stories again; make demo-down: remove everything"
+  say "        make demo-rollout, demo-broken, demo-canary, demo-tokens: the stories again; make demo-down: remove everything"
 }
 
 load_once() {
