@@ -25,6 +25,9 @@ func Message(m proto.Message) error {
 	}
 	violations := make([]problem.Violation, len(broken.Violations))
 	for i, v := range broken.Violations {
+		if v.FieldDescriptor == nil { // protovalidate has none for the items of a list
+			v.FieldDescriptor = fieldAt(m.ProtoReflect().Descriptor(), v.Proto.GetField().GetElements())
+		}
 		violations[i] = problem.Violation{Field: protovalidate.FieldPathString(v.Proto.GetField()), Description: describe(v)}
 	}
 	return problem.NewInvalid(violations)

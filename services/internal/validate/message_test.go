@@ -72,6 +72,9 @@ func TestMessage(t *testing.T) {
 		"as many as allowed": {movie(func(m *metadatav1.Metadata) { m.Actors = strings.Split(strings.Repeat("A ", 99)+"A", " ") }), ""},
 		"all of a movie":     {&metadatav1.PutMetadataRequest{Metadata: &metadatav1.Metadata{Year: 1}}, "metadata.id is empty, want " + anID + "; metadata.title is empty, want at least 1 character; metadata.year is 1, want 1870 to 2200"},
 
+		"batch, bad id":    {&metadatav1.BatchGetMetadataRequest{MovieIds: []string{"a", "-", ""}}, `movie_ids[1] is "-", want ` + anID + "; movie_ids[2] is empty, want " + anID},
+		"batch of nothing": {&metadatav1.BatchGetMetadataRequest{}, "movie_ids is empty, want at least 1 item"},
+
 		"rating":         {rating(func(*ratingv1.PutRatingRequest) {}), ""},
 		"no record type": {rating(func(r *ratingv1.PutRatingRequest) { r.RecordType = "" }), "record_type is empty, want at least 1 character"},
 		"no user":        {rating(func(r *ratingv1.PutRatingRequest) { r.UserId = "" }), "user_id is empty, want " + aUser},

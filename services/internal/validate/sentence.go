@@ -71,6 +71,9 @@ func words(pattern string) string {
 
 // shown is the value, cut, and left out where the proto file says that it is a secret (debug_redact).
 func shown(v *protovalidate.Violation) string {
+	if v.FieldDescriptor == nil {
+		return "is not well formed" // nobody knows whether it is a secret
+	}
 	if options, ok := v.FieldDescriptor.Options().(*descriptorpb.FieldOptions); ok && options.GetDebugRedact() {
 		return "is not well formed"
 	}
@@ -85,6 +88,21 @@ func shown(v *protovalidate.Violation) string {
 		text = string(runes[:maxShown]) + "…"
 	}
 	return fmt.Sprintf("is %q", text)
+}
+
+// fieldAt is the field that a path below a message ends at; nil if the path is of no field.
+func fieldAt(m protoreflect.MessageDescriptor, path []*validate.FieldPathElement) protoreflect.FieldDescriptor {
+	var field protoreflect.FieldDescriptor
+	for _, e := range path {
+		if m == nil {
+			return nil
+		}
+		if field = m.Fields().ByName(protoreflect.Name(e.GetFieldName())); field == nil {
+			return nil
+		}
+		m = field.Message()
+	}
+	return field
 }
 
 // bounds are the two ends of a range rule. The violation names only the lower one, so both are read where it was found:
