@@ -82,26 +82,58 @@ func (f *Fallback[K, T]) One(ctx context.Context, key K, get func(context.Contex
 // Many is what get says: the values of those keys that have one. If it fails and each of the keys has had a value
 // before, those values, marked stale; else its error: whether an unknown key has a value, nobody can say now.
 func (f *Fallback[K, T]) Many(ctx context.Context, keys []K, get func(context.Context) (map[K]T, error)) (map[K]T, error) {
-	limited, cancel := leaveTimeToAnswer(ctx)
-	defer cancel()
-	values, err := get(limited)
-	if err == nil {
-		f.rememberAll(keys, values)
-		return values, nil
+	values, err := f.ask(ctx, keys, get)
+	if err == nil || !falls(ctx, err) {
+		return values, err
 	}
-	if !falls(ctx, err) {
-		return nil, err
-	}
-	known := make(map[K]T, len(keys))
-	for _, key := range keys {
-		value, ok := f.values.Get(key)
-		if !ok {
-			return nil, f.giveUp(ctx, err)
-		}
-		known[key] = f.markStale(value)
+	known, all := f.known(keys)
+	if !all {
+		return nil, f.giveUp(ctx, err)
 	}
 	f.answered(ctx, err)
 	return known, nil
+}
+
+// Some is what get says, as Many. If it fails, those of the values that are known, marked stale: it is for callers who can
+// do without the others.
+func (f *Fallback[K, T]) Some(ctx context.Context, keys []K, get func(context.Context) (map[K]T, error)) map[K]T {
+	values, err := f.ask(ctx, keys, get)
+	if err == nil || !falls(ctx, err) {
+		return values
+	}
+	known, _ := f.known(keys)
+	if len(known) == 0 {
+		_ = f.giveUp(ctx, err) // it is counted and logged
+		return nil
+	}
+	f.answered(ctx, err)
+	return known
+}
+
+// ask is what get says, which is remembered.
+func (f *Fallback[K, T]) ask(ctx context.Context, keys []K, get func(context.Context) (map[K]T, error)) (map[K]T, error) {
+	limited, cancel := leaveTimeToAnswer(ctx)
+	defer cancel()
+	values, err := get(limited)
+	if err != nil {
+		return nil, err
+	}
+	f.rememberAll(keys, values)
+	return values, nil
+}
+
+// known are the last known values, marked stale, and whether each of the keys has one.
+func (f *Fallback[K, T]) known(keys []K) (values map[K]T, all bool) {
+	values, all = make(map[K]T, len(keys)), true
+	for _, key := range keys {
+		value, ok := f.values.Get(key)
+		if !ok {
+			all = false
+			continue
+		}
+		values[key] = f.markStale(value)
+	}
+	return values, all
 }
 
 // leaveTimeToAnswer ends a call at nine tenths of the caller's time: a dependency that hangs must not use up the time in

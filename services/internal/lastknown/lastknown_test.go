@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
@@ -121,6 +122,22 @@ func TestMany(t *testing.T) {
 	f.wantCounted(t, "1", "2")
 }
 
+func TestSome(t *testing.T) {
+	f := newFixture(t)
+	want := func(keys []int, want map[int]rating) {
+		t.Helper()
+		if diff := cmp.Diff(want, f.Some(t.Context(), keys, f.getAll), cmp.AllowUnexported(rating{}), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("Some(%v) (-want +got):\n%s", keys, diff)
+		}
+	}
+	f.all = map[int]rating{1: four, 2: four}
+	want([]int{1, 2, 3}, f.all)
+	f.all, f.err = nil, away
+	want([]int{1, 3}, map[int]rating{1: {4, true}}) // whether 3 has one now, nobody can say
+	want([]int{3}, nil)
+	f.wantCounted(t, "1", "1")
+}
+
 func TestWhatWasWritten(t *testing.T) {
 	f := newFixture(t)
 	f.err = away
@@ -147,6 +164,9 @@ func TestNoFallback(t *testing.T) {
 			f.err = c.err
 			_, one := f.One(c.ctx, 1, f.get)
 			_, many := f.Many(c.ctx, []int{1}, f.getAll)
+			if some := f.Some(c.ctx, []int{1}, f.getAll); len(some) != 0 {
+				t.Errorf("Some = %v, want nothing", some)
+			}
 			if !errors.Is(one, c.err) || !errors.Is(many, c.err) || f.log.Len() != 0 {
 				t.Errorf("One, Many = %v, %v, log %q, want %v and no log line", one, many, f.log, c.err)
 			}

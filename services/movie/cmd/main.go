@@ -67,10 +67,11 @@ func main() {
 // policy says who may call what: to look is for everybody, and to add files for editors.
 func policy() auth.Policy {
 	return auth.Policy{
-		moviev1.MovieService_GetMovieDetails_FullMethodName: auth.Public(),
-		moviev1.MovieService_UploadFile_FullMethodName:      auth.Role(auth.RoleEditor),
-		moviev1.MovieService_GetUpload_FullMethodName:       auth.Public(),
-		moviev1.MovieService_GetFile_FullMethodName:         auth.Public(),
+		moviev1.MovieService_GetMovieDetails_FullMethodName:      auth.Public(),
+		moviev1.MovieService_BatchGetMovieDetails_FullMethodName: auth.Public(),
+		moviev1.MovieService_UploadFile_FullMethodName:           auth.Role(auth.RoleEditor),
+		moviev1.MovieService_GetUpload_FullMethodName:            auth.Public(),
+		moviev1.MovieService_GetFile_FullMethodName:              auth.Public(),
 	}
 }
 

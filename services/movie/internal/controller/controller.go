@@ -12,11 +12,15 @@ import (
 // Metadata gives a movie's metadata; NotFound if there is no such movie.
 type Metadata interface {
 	Get(ctx context.Context, id string) (model.Metadata, error)
+	// GetMany is the metadata of those of the movies that there are.
+	GetMany(ctx context.Context, ids []string) (map[string]model.Metadata, error)
 }
 
 // Rating gives a movie's rating; NotFound if nobody has rated it.
 type Rating interface {
 	Get(ctx context.Context, id string) (model.Rating, error)
+	// GetSome are those of the movies' ratings that can be had.
+	GetSome(ctx context.Context, ids []string) map[string]model.Rating
 }
 
 // Controller is safe for concurrent use.

@@ -32,6 +32,23 @@ func (s source[T]) Get(ctx context.Context, _ string) (T, error) {
 	}
 }
 
+// GetMany has the one movie, "1".
+func (s source[T]) GetMany(ctx context.Context, _ []string) (map[string]T, error) {
+	value, err := s.Get(ctx, "1")
+	if err != nil {
+		return nil, err
+	}
+	return map[string]T{"1": value}, nil
+}
+
+func (s source[T]) GetSome(ctx context.Context, ids []string) map[string]T {
+	values, err := s.GetMany(ctx, ids)
+	if err != nil {
+		return nil
+	}
+	return values
+}
+
 type (
 	metadata = source[model.Metadata]
 	rating   = source[model.Rating]
@@ -88,7 +105,8 @@ func TestDetailsWithoutADeadline(t *testing.T) {
 // broken panics, as a programming mistake would.
 type broken[T any] struct{}
 
-func (broken[T]) Get(context.Context, string) (T, error) { panic("index out of range") }
+func (broken[T]) Get(context.Context, string) (T, error)         { panic("index out of range") }
+func (broken[T]) GetSome(context.Context, []string) map[string]T { panic("index out of range") }
 
 // A panic beside the call must come to whoever recovers the panics of handlers, not end the process.
 func TestAPanicAsideIsTheHandlers(t *testing.T) {

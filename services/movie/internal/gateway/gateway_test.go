@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"testing"
@@ -37,10 +38,35 @@ func (s server) GetMetadata(_ context.Context, r *metadatav1.GetMetadataRequest)
 	if s.code != codes.OK {
 		return nil, status.Error(s.code, "said the server")
 	}
-	return &metadatav1.GetMetadataResponse{Metadata: &metadatav1.Metadata{
-		Id: r.GetMovieId(), Title: "T", Description: "D", Director: "F", Year: 1994, Actors: []string{"A"},
+	return &metadatav1.GetMetadataResponse{Metadata: record(r.GetMovieId())}, nil
+}
+
+func record(id string) *metadatav1.Metadata {
+	return &metadatav1.Metadata{
+		Id: id, Title: "T", Description: "D", Director: "F", Year: 1994, Actors: []string{"A"},
 		CreateTime: timestamppb.New(time.Unix(1, 0)), UpdateTime: timestamppb.New(time.Unix(2, 0)),
-	}}, nil
+	}
+}
+
+func (s server) BatchGetMetadata(_ context.Context, r *metadatav1.BatchGetMetadataRequest) (*metadatav1.BatchGetMetadataResponse, error) {
+	if s.code != codes.OK {
+		return nil, status.Error(s.code, "said the server")
+	}
+	return &metadatav1.BatchGetMetadataResponse{
+		Metadata: []*metadatav1.Metadata{record(r.GetMovieIds()[0])}, MissingIds: r.GetMovieIds()[1:],
+	}, nil
+}
+
+func (s server) BatchGetAggregatedRating(
+	_ context.Context, r *ratingv1.BatchGetAggregatedRatingRequest,
+) (*ratingv1.BatchGetAggregatedRatingResponse, error) {
+	if s.code != codes.OK || r.GetRecordType() != "movie" {
+		return nil, status.Error(s.code, "said the server")
+	}
+	return &ratingv1.BatchGetAggregatedRatingResponse{
+		Ratings:    []*ratingv1.AggregatedRating{{RecordId: r.GetRecordIds()[0], RatingValue: 4.5, Count: 2, Stale: true}},
+		MissingIds: r.GetRecordIds()[1:],
+	}, nil
 }
 
 func (s server) GetAggregatedRating(_ context.Context, r *ratingv1.GetAggregatedRatingRequest) (*ratingv1.GetAggregatedRatingResponse, error) {
@@ -78,16 +104,31 @@ func dial(t *testing.T, code codes.Code) *grpc.ClientConn {
 func TestGet(t *testing.T) {
 	conn := dial(t, codes.OK)
 	metadata, err := gateway.NewMetadata(conn).Get(t.Context(), "1")
-	want := model.Metadata{
-		ID: "1", Title: "T", Description: "D", Director: "F", Year: 1994, Actors: []string{"A"},
-		CreateTime: time.Unix(1, 0).UTC(), UpdateTime: time.Unix(2, 0).UTC(),
-	}
-	if diff := cmp.Diff(want, metadata); err != nil || diff != "" {
+	if diff := cmp.Diff(wanted("1"), metadata); err != nil || diff != "" {
 		t.Errorf("Metadata.Get = %v (-want +got):\n%s", err, diff)
 	}
 	rating, err := gateway.NewRating(conn).Get(t.Context(), "1")
 	if diff := cmp.Diff(model.Rating{Value: 4.5, Count: 2}, rating); err != nil || diff != "" {
 		t.Errorf("Rating.Get = %v (-want +got):\n%s", err, diff)
+	}
+}
+
+func wanted(id string) model.Metadata {
+	return model.Metadata{
+		ID: id, Title: "T", Description: "D", Director: "F", Year: 1994, Actors: []string{"A"},
+		CreateTime: time.Unix(1, 0).UTC(), UpdateTime: time.Unix(2, 0).UTC(),
+	}
+}
+
+func TestGetMany(t *testing.T) {
+	conn := dial(t, codes.OK)
+	metadata, err := gateway.NewMetadata(conn).GetMany(t.Context(), []string{"1", "none"})
+	if diff := cmp.Diff(map[string]model.Metadata{"1": wanted("1")}, metadata); err != nil || diff != "" {
+		t.Errorf("Metadata.GetMany = %v (-want +got):\n%s", err, diff)
+	}
+	rating, err := gateway.NewRating(conn).GetMany(t.Context(), []string{"1", "none"})
+	if diff := cmp.Diff(map[string]model.Rating{"1": {Value: 4.5, Count: 2, Stale: true}}, rating); err != nil || diff != "" {
+		t.Errorf("Rating.GetMany = %v (-want +got):\n%s", err, diff)
 	}
 }
 
@@ -108,6 +149,12 @@ func TestFailures(t *testing.T) {
 			if _, err := gateway.NewRating(conn).Get(t.Context(), "1"); problem.KindOf(err) != want {
 				t.Errorf("Rating.Get = %v, want kind %v", err, want)
 			}
+			if _, err := gateway.NewMetadata(conn).GetMany(t.Context(), []string{"1"}); problem.KindOf(err) != problem.Unavailable {
+				t.Errorf("Metadata.GetMany = %v, want Unavailable", err)
+			}
+			if _, err := gateway.NewRating(conn).GetMany(t.Context(), []string{"1"}); problem.KindOf(err) != problem.Unavailable {
+				t.Errorf("Rating.GetMany = %v, want Unavailable", err)
+			}
 		})
 	}
 }
@@ -117,6 +164,13 @@ type changing struct{ err error }
 
 func (c *changing) Get(context.Context, string) (model.Rating, error) {
 	return model.Rating{Value: 4, Count: 2}, c.err
+}
+
+func (c *changing) GetMany(_ context.Context, ids []string) (map[string]model.Rating, error) {
+	if c.err != nil {
+		return nil, c.err
+	}
+	return map[string]model.Rating{ids[0]: {Value: 4, Count: 2}}, nil
 }
 
 func TestRemembered(t *testing.T) {
@@ -133,5 +187,25 @@ func TestRemembered(t *testing.T) {
 			t.Errorf("Get = %v, %v, want %v", got, err, want)
 		}
 		service.err = problem.NewUnavailable(nil, "away")
+	}
+}
+
+func TestRememberedOfMany(t *testing.T) {
+	service := &changing{}
+	remembered := remember(t, service)
+	want := func(ids []string, want map[string]model.Rating, wantErr error) {
+		t.Helper()
+		got, err := remembered.GetMany(t.Context(), ids)
+		if diff := cmp.Diff(want, got); diff != "" || !errors.Is(err, wantErr) {
+			t.Errorf("GetMany(%v) = %v, want %v (-want +got):\n%s", ids, err, wantErr, diff)
+		}
+	}
+	fresh, stale := model.Rating{Value: 4, Count: 2}, model.Rating{Value: 4, Count: 2, Stale: true}
+	want([]string{"1", "2"}, map[string]model.Rating{"1": fresh}, nil)
+	service.err = away
+	want([]string{"1"}, map[string]model.Rating{"1": stale}, nil)
+	want([]string{"1", "2"}, nil, away) // whether 2 has one now, nobody can say
+	if diff := cmp.Diff(map[string]model.Rating{"1": stale}, remembered.GetSome(t.Context(), []string{"1", "2"})); diff != "" {
+		t.Errorf("GetSome (-want +got):\n%s", diff)
 	}
 }

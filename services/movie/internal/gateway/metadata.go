@@ -31,7 +31,23 @@ func (g *Metadata) Get(ctx context.Context, id string) (model.Metadata, error) {
 	if err != nil {
 		return model.Metadata{}, problem.NewUnavailable(err, "metadata cannot be had now")
 	}
-	m := response.GetMetadata()
+	return metadataOf(response.GetMetadata()), nil
+}
+
+// GetMany is the metadata of those of the movies that there are. Unavailable: the service failed in any way.
+func (g *Metadata) GetMany(ctx context.Context, ids []string) (map[string]model.Metadata, error) {
+	response, err := g.client.BatchGetMetadata(ctx, &metadatav1.BatchGetMetadataRequest{MovieIds: ids})
+	if err != nil {
+		return nil, problem.NewUnavailable(err, "metadata cannot be had now")
+	}
+	found := make(map[string]model.Metadata, len(response.GetMetadata()))
+	for _, m := range response.GetMetadata() {
+		found[m.GetId()] = metadataOf(m)
+	}
+	return found, nil
+}
+
+func metadataOf(m *metadatav1.Metadata) model.Metadata {
 	return model.Metadata{
 		ID:          m.GetId(),
 		Title:       m.GetTitle(),
@@ -42,5 +58,5 @@ func (g *Metadata) Get(ctx context.Context, id string) (model.Metadata, error) {
 		CreateTime:  m.GetCreateTime().AsTime(),
 		UpdateTime:  m.GetUpdateTime().AsTime(),
 		Stale:       m.GetStale(),
-	}, nil
+	}
 }

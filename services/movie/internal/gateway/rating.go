@@ -35,3 +35,17 @@ func (g *Rating) Get(ctx context.Context, id string) (model.Rating, error) {
 	}
 	return model.Rating{Value: response.GetRatingValue(), Count: response.GetCount(), Stale: response.GetStale()}, nil
 }
+
+// GetMany are the ratings of those of the movies that somebody has rated. Unavailable: the service failed in any way.
+func (g *Rating) GetMany(ctx context.Context, ids []string) (map[string]model.Rating, error) {
+	request := &ratingv1.BatchGetAggregatedRatingRequest{RecordType: recordType, RecordIds: ids}
+	response, err := g.client.BatchGetAggregatedRating(ctx, request)
+	if err != nil {
+		return nil, problem.NewUnavailable(err, "ratings cannot be had now")
+	}
+	found := make(map[string]model.Rating, len(response.GetRatings()))
+	for _, r := range response.GetRatings() {
+		found[r.GetRecordId()] = model.Rating{Value: r.GetRatingValue(), Count: r.GetCount(), Stale: r.GetStale()}
+	}
+	return found, nil
+}

@@ -27,6 +27,10 @@ func (r *ratings) Get(context.Context, string) (model.Rating, error) {
 	return r.value, r.err
 }
 
+func (r *ratings) GetMany(context.Context, []string) (map[string]model.Rating, error) {
+	return nil, r.err
+}
+
 var away = problem.NewUnavailable(errors.New("refused"), "ratings cannot be had now")
 
 func TestRefresh(t *testing.T) {
@@ -65,7 +69,7 @@ func TestRefreshOfWhatIsNotKnown(t *testing.T) {
 	}
 }
 
-func remember(t *testing.T, service *ratings) *gateway.Remembered[model.Rating] {
+func remember(t *testing.T, service gateway.Getter[model.Rating]) *gateway.Remembered[model.Rating] {
 	t.Helper()
 	r, err := gateway.Remember(service, model.Rating.MarkStale, lastknown.Options{
 		Dependency: "rating", Metrics: lastknown.NewMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler), Now: time.Now,

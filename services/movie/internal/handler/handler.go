@@ -13,6 +13,7 @@ import (
 // Controller is the rules behind the calls.
 type Controller interface {
 	Details(ctx context.Context, id string) (model.Details, error)
+	DetailsOfMany(ctx context.Context, ids []string) (found []model.Details, missing []string, err error)
 }
 
 // Handler serves movie.v1.
@@ -35,6 +36,21 @@ func (h *Handler) GetMovieDetails(ctx context.Context, request *moviev1.GetMovie
 		return nil, problem.Status(ctx, err)
 	}
 	return &moviev1.GetMovieDetailsResponse{Details: toProto(details)}, nil
+}
+
+// BatchGetMovieDetails implements movie.v1.
+func (h *Handler) BatchGetMovieDetails(
+	ctx context.Context, request *moviev1.BatchGetMovieDetailsRequest,
+) (*moviev1.BatchGetMovieDetailsResponse, error) {
+	found, missing, err := h.controller.DetailsOfMany(ctx, request.GetMovieIds())
+	if err != nil {
+		return nil, problem.Status(ctx, err)
+	}
+	response := &moviev1.BatchGetMovieDetailsResponse{Details: make([]*moviev1.MovieDetails, len(found)), MissingIds: missing}
+	for i, d := range found {
+		response.Details[i] = toProto(d)
+	}
+	return response, nil
 }
 
 func toProto(d model.Details) *moviev1.MovieDetails {

@@ -22,6 +22,22 @@ type details func(id string) (model.Details, error)
 
 func (d details) Details(_ context.Context, id string) (model.Details, error) { return d(id) }
 
+// DetailsOfMany finds all but the movie "none".
+func (d details) DetailsOfMany(_ context.Context, ids []string) (found []model.Details, missing []string, err error) {
+	for _, id := range ids {
+		if id == "none" {
+			missing = append(missing, id)
+			continue
+		}
+		one, err := d(id)
+		if err != nil {
+			return nil, nil, err
+		}
+		found = append(found, one)
+	}
+	return found, missing, nil
+}
+
 func TestGetMovieDetails(t *testing.T) {
 	created, updated := time.Unix(1, 0), time.Unix(2, 0)
 	metadata := model.Metadata{
@@ -61,6 +77,20 @@ func TestGetMovieDetails(t *testing.T) {
 	}
 }
 
+func TestBatchGetMovieDetails(t *testing.T) {
+	h := handler.New(details(func(id string) (model.Details, error) {
+		return model.Details{Metadata: model.Metadata{ID: id, CreateTime: time.Unix(1, 0), UpdateTime: time.Unix(2, 0)}}, nil
+	}), nil)
+	message := func(id string) *moviev1.MovieDetails {
+		return &moviev1.MovieDetails{Id: id, CreateTime: timestamppb.New(time.Unix(1, 0)), UpdateTime: timestamppb.New(time.Unix(2, 0))}
+	}
+	got, err := h.BatchGetMovieDetails(t.Context(), &moviev1.BatchGetMovieDetailsRequest{MovieIds: []string{"2", "none", "1"}})
+	want := &moviev1.BatchGetMovieDetailsResponse{Details: []*moviev1.MovieDetails{message("2"), message("1")}, MissingIds: []string{"none"}}
+	if diff := cmp.Diff(want, got, protocmp.Transform()); err != nil || diff != "" {
+		t.Errorf("BatchGetMovieDetails = %v (-want +got):\n%s", err, diff)
+	}
+}
+
 func TestFailures(t *testing.T) {
 	for want, err := range map[codes.Code]error{
 		codes.NotFound:    model.NoMovie("1"),
@@ -70,6 +100,9 @@ func TestFailures(t *testing.T) {
 		h := handler.New(details(func(string) (model.Details, error) { return model.Details{}, err }), nil)
 		if _, got := h.GetMovieDetails(t.Context(), &moviev1.GetMovieDetailsRequest{MovieId: "1"}); status.Code(got) != want {
 			t.Errorf("GetMovieDetails = %v for %v, want %v", got, err, want)
+		}
+		if _, got := h.BatchGetMovieDetails(t.Context(), &moviev1.BatchGetMovieDetailsRequest{MovieIds: []string{"1"}}); status.Code(got) != want {
+			t.Errorf("BatchGetMovieDetails = %v for %v, want %v", got, err, want)
 		}
 	}
 }

@@ -308,6 +308,107 @@ func (x *GetMovieDetailsResponse) GetDetails() *MovieDetails {
 	return nil
 }
 
+// BatchGetMovieDetailsRequest asks for many movies.
+type BatchGetMovieDetailsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The movies' ids, 1 to 100. An id that is given twice is answered once.
+	MovieIds      []string `protobuf:"bytes,1,rep,name=movie_ids,json=movieIds,proto3" json:"movie_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchGetMovieDetailsRequest) Reset() {
+	*x = BatchGetMovieDetailsRequest{}
+	mi := &file_movie_v1_movie_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchGetMovieDetailsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchGetMovieDetailsRequest) ProtoMessage() {}
+
+func (x *BatchGetMovieDetailsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_movie_v1_movie_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchGetMovieDetailsRequest.ProtoReflect.Descriptor instead.
+func (*BatchGetMovieDetailsRequest) Descriptor() ([]byte, []int) {
+	return file_movie_v1_movie_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *BatchGetMovieDetailsRequest) GetMovieIds() []string {
+	if x != nil {
+		return x.MovieIds
+	}
+	return nil
+}
+
+// BatchGetMovieDetailsResponse is the answer to BatchGetMovieDetails.
+type BatchGetMovieDetailsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The movies that there are, in the order of the request. May be empty.
+	Details []*MovieDetails `protobuf:"bytes,1,rep,name=details,proto3" json:"details,omitempty"`
+	// The ids that no movie has, in the order of the request. May be empty.
+	MissingIds    []string `protobuf:"bytes,2,rep,name=missing_ids,json=missingIds,proto3" json:"missing_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchGetMovieDetailsResponse) Reset() {
+	*x = BatchGetMovieDetailsResponse{}
+	mi := &file_movie_v1_movie_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchGetMovieDetailsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchGetMovieDetailsResponse) ProtoMessage() {}
+
+func (x *BatchGetMovieDetailsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_movie_v1_movie_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchGetMovieDetailsResponse.ProtoReflect.Descriptor instead.
+func (*BatchGetMovieDetailsResponse) Descriptor() ([]byte, []int) {
+	return file_movie_v1_movie_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *BatchGetMovieDetailsResponse) GetDetails() []*MovieDetails {
+	if x != nil {
+		return x.Details
+	}
+	return nil
+}
+
+func (x *BatchGetMovieDetailsResponse) GetMissingIds() []string {
+	if x != nil {
+		return x.MissingIds
+	}
+	return nil
+}
+
 var File_movie_v1_movie_proto protoreflect.FileDescriptor
 
 const file_movie_v1_movie_proto_rawDesc = "" +
@@ -334,9 +435,16 @@ const file_movie_v1_movie_proto_rawDesc = "" +
 	"\x16GetMovieDetailsRequest\x12F\n" +
 	"\bmovie_id\x18\x01 \x01(\tB+\xbaH(r&2$^[A-Za-z0-9][-A-Za-z0-9_.:~]{0,127}$R\amovieId\"K\n" +
 	"\x17GetMovieDetailsResponse\x120\n" +
-	"\adetails\x18\x01 \x01(\v2\x16.movie.v1.MovieDetailsR\adetails2\xcb\x02\n" +
+	"\adetails\x18\x01 \x01(\v2\x16.movie.v1.MovieDetailsR\adetails\"p\n" +
+	"\x1bBatchGetMovieDetailsRequest\x12Q\n" +
+	"\tmovie_ids\x18\x01 \x03(\tB4\xbaH1\x92\x01.\b\x01\x10d\"(r&2$^[A-Za-z0-9][-A-Za-z0-9_.:~]{0,127}$R\bmovieIds\"q\n" +
+	"\x1cBatchGetMovieDetailsResponse\x120\n" +
+	"\adetails\x18\x01 \x03(\v2\x16.movie.v1.MovieDetailsR\adetails\x12\x1f\n" +
+	"\vmissing_ids\x18\x02 \x03(\tR\n" +
+	"missingIds2\xb7\x03\n" +
 	"\fMovieService\x12[\n" +
-	"\x0fGetMovieDetails\x12 .movie.v1.GetMovieDetailsRequest\x1a!.movie.v1.GetMovieDetailsResponse\"\x03\x90\x02\x01\x12N\n" +
+	"\x0fGetMovieDetails\x12 .movie.v1.GetMovieDetailsRequest\x1a!.movie.v1.GetMovieDetailsResponse\"\x03\x90\x02\x01\x12j\n" +
+	"\x14BatchGetMovieDetails\x12%.movie.v1.BatchGetMovieDetailsRequest\x1a&.movie.v1.BatchGetMovieDetailsResponse\"\x03\x90\x02\x01\x12N\n" +
 	"\n" +
 	"UploadFile\x12\x1b.movie.v1.UploadFileRequest\x1a\x1c.movie.v1.UploadFileResponse\"\x03\x90\x02\x02(\x01\x12I\n" +
 	"\tGetUpload\x12\x1a.movie.v1.GetUploadRequest\x1a\x1b.movie.v1.GetUploadResponse\"\x03\x90\x02\x01\x12C\n" +
@@ -354,38 +462,43 @@ func file_movie_v1_movie_proto_rawDescGZIP() []byte {
 	return file_movie_v1_movie_proto_rawDescData
 }
 
-var file_movie_v1_movie_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_movie_v1_movie_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_movie_v1_movie_proto_goTypes = []any{
-	(*MovieRating)(nil),             // 0: movie.v1.MovieRating
-	(*MovieDetails)(nil),            // 1: movie.v1.MovieDetails
-	(*GetMovieDetailsRequest)(nil),  // 2: movie.v1.GetMovieDetailsRequest
-	(*GetMovieDetailsResponse)(nil), // 3: movie.v1.GetMovieDetailsResponse
-	(*timestamppb.Timestamp)(nil),   // 4: google.protobuf.Timestamp
-	(*UploadFileRequest)(nil),       // 5: movie.v1.UploadFileRequest
-	(*GetUploadRequest)(nil),        // 6: movie.v1.GetUploadRequest
-	(*GetFileRequest)(nil),          // 7: movie.v1.GetFileRequest
-	(*UploadFileResponse)(nil),      // 8: movie.v1.UploadFileResponse
-	(*GetUploadResponse)(nil),       // 9: movie.v1.GetUploadResponse
-	(*GetFileResponse)(nil),         // 10: movie.v1.GetFileResponse
+	(*MovieRating)(nil),                  // 0: movie.v1.MovieRating
+	(*MovieDetails)(nil),                 // 1: movie.v1.MovieDetails
+	(*GetMovieDetailsRequest)(nil),       // 2: movie.v1.GetMovieDetailsRequest
+	(*GetMovieDetailsResponse)(nil),      // 3: movie.v1.GetMovieDetailsResponse
+	(*BatchGetMovieDetailsRequest)(nil),  // 4: movie.v1.BatchGetMovieDetailsRequest
+	(*BatchGetMovieDetailsResponse)(nil), // 5: movie.v1.BatchGetMovieDetailsResponse
+	(*timestamppb.Timestamp)(nil),        // 6: google.protobuf.Timestamp
+	(*UploadFileRequest)(nil),            // 7: movie.v1.UploadFileRequest
+	(*GetUploadRequest)(nil),             // 8: movie.v1.GetUploadRequest
+	(*GetFileRequest)(nil),               // 9: movie.v1.GetFileRequest
+	(*UploadFileResponse)(nil),           // 10: movie.v1.UploadFileResponse
+	(*GetUploadResponse)(nil),            // 11: movie.v1.GetUploadResponse
+	(*GetFileResponse)(nil),              // 12: movie.v1.GetFileResponse
 }
 var file_movie_v1_movie_proto_depIdxs = []int32{
-	4,  // 0: movie.v1.MovieDetails.create_time:type_name -> google.protobuf.Timestamp
-	4,  // 1: movie.v1.MovieDetails.update_time:type_name -> google.protobuf.Timestamp
+	6,  // 0: movie.v1.MovieDetails.create_time:type_name -> google.protobuf.Timestamp
+	6,  // 1: movie.v1.MovieDetails.update_time:type_name -> google.protobuf.Timestamp
 	0,  // 2: movie.v1.MovieDetails.rating:type_name -> movie.v1.MovieRating
 	1,  // 3: movie.v1.GetMovieDetailsResponse.details:type_name -> movie.v1.MovieDetails
-	2,  // 4: movie.v1.MovieService.GetMovieDetails:input_type -> movie.v1.GetMovieDetailsRequest
-	5,  // 5: movie.v1.MovieService.UploadFile:input_type -> movie.v1.UploadFileRequest
-	6,  // 6: movie.v1.MovieService.GetUpload:input_type -> movie.v1.GetUploadRequest
-	7,  // 7: movie.v1.MovieService.GetFile:input_type -> movie.v1.GetFileRequest
-	3,  // 8: movie.v1.MovieService.GetMovieDetails:output_type -> movie.v1.GetMovieDetailsResponse
-	8,  // 9: movie.v1.MovieService.UploadFile:output_type -> movie.v1.UploadFileResponse
-	9,  // 10: movie.v1.MovieService.GetUpload:output_type -> movie.v1.GetUploadResponse
-	10, // 11: movie.v1.MovieService.GetFile:output_type -> movie.v1.GetFileResponse
-	8,  // [8:12] is the sub-list for method output_type
-	4,  // [4:8] is the sub-list for method input_type
-	4,  // [4:4] is the sub-list for extension type_name
-	4,  // [4:4] is the sub-list for extension extendee
-	0,  // [0:4] is the sub-list for field type_name
+	1,  // 4: movie.v1.BatchGetMovieDetailsResponse.details:type_name -> movie.v1.MovieDetails
+	2,  // 5: movie.v1.MovieService.GetMovieDetails:input_type -> movie.v1.GetMovieDetailsRequest
+	4,  // 6: movie.v1.MovieService.BatchGetMovieDetails:input_type -> movie.v1.BatchGetMovieDetailsRequest
+	7,  // 7: movie.v1.MovieService.UploadFile:input_type -> movie.v1.UploadFileRequest
+	8,  // 8: movie.v1.MovieService.GetUpload:input_type -> movie.v1.GetUploadRequest
+	9,  // 9: movie.v1.MovieService.GetFile:input_type -> movie.v1.GetFileRequest
+	3,  // 10: movie.v1.MovieService.GetMovieDetails:output_type -> movie.v1.GetMovieDetailsResponse
+	5,  // 11: movie.v1.MovieService.BatchGetMovieDetails:output_type -> movie.v1.BatchGetMovieDetailsResponse
+	10, // 12: movie.v1.MovieService.UploadFile:output_type -> movie.v1.UploadFileResponse
+	11, // 13: movie.v1.MovieService.GetUpload:output_type -> movie.v1.GetUploadResponse
+	12, // 14: movie.v1.MovieService.GetFile:output_type -> movie.v1.GetFileResponse
+	10, // [10:15] is the sub-list for method output_type
+	5,  // [5:10] is the sub-list for method input_type
+	5,  // [5:5] is the sub-list for extension type_name
+	5,  // [5:5] is the sub-list for extension extendee
+	0,  // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_movie_v1_movie_proto_init() }
@@ -400,7 +513,7 @@ func file_movie_v1_movie_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_movie_v1_movie_proto_rawDesc), len(file_movie_v1_movie_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,10 +21,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	MovieService_GetMovieDetails_FullMethodName = "/movie.v1.MovieService/GetMovieDetails"
-	MovieService_UploadFile_FullMethodName      = "/movie.v1.MovieService/UploadFile"
-	MovieService_GetUpload_FullMethodName       = "/movie.v1.MovieService/GetUpload"
-	MovieService_GetFile_FullMethodName         = "/movie.v1.MovieService/GetFile"
+	MovieService_GetMovieDetails_FullMethodName      = "/movie.v1.MovieService/GetMovieDetails"
+	MovieService_BatchGetMovieDetails_FullMethodName = "/movie.v1.MovieService/BatchGetMovieDetails"
+	MovieService_UploadFile_FullMethodName           = "/movie.v1.MovieService/UploadFile"
+	MovieService_GetUpload_FullMethodName            = "/movie.v1.MovieService/GetUpload"
+	MovieService_GetFile_FullMethodName              = "/movie.v1.MovieService/GetFile"
 )
 
 // MovieServiceClient is the client API for MovieService service.
@@ -36,6 +37,10 @@ type MovieServiceClient interface {
 	// GetMovieDetails returns one movie. NOT_FOUND: there is no such movie. UNAVAILABLE: its metadata cannot be had now
 	// and was not seen before. A failing rating is never an error: the last known one is given, else none.
 	GetMovieDetails(ctx context.Context, in *GetMovieDetailsRequest, opts ...grpc.CallOption) (*GetMovieDetailsResponse, error)
+	// BatchGetMovieDetails returns many movies at once. An id that no movie has is no failure: it is listed apart.
+	// UNAVAILABLE: metadata cannot be had now, and some of the movies were not seen before. Failing ratings are never an
+	// error, as in GetMovieDetails.
+	BatchGetMovieDetails(ctx context.Context, in *BatchGetMovieDetailsRequest, opts ...grpc.CallOption) (*BatchGetMovieDetailsResponse, error)
 	// UploadFile stores a content. It is answered once all of the content is safe on the disk; the same content twice is one
 	// file. A stream that breaks can be taken up again with the same upload_id where GetUpload says. By gRPC only.
 	// INVALID_ARGUMENT: the header breaks rules, or what comes is not what it says. ABORTED: another stream has the upload,
@@ -60,6 +65,16 @@ func (c *movieServiceClient) GetMovieDetails(ctx context.Context, in *GetMovieDe
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetMovieDetailsResponse)
 	err := c.cc.Invoke(ctx, MovieService_GetMovieDetails_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *movieServiceClient) BatchGetMovieDetails(ctx context.Context, in *BatchGetMovieDetailsRequest, opts ...grpc.CallOption) (*BatchGetMovieDetailsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BatchGetMovieDetailsResponse)
+	err := c.cc.Invoke(ctx, MovieService_BatchGetMovieDetails_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -108,6 +123,10 @@ type MovieServiceServer interface {
 	// GetMovieDetails returns one movie. NOT_FOUND: there is no such movie. UNAVAILABLE: its metadata cannot be had now
 	// and was not seen before. A failing rating is never an error: the last known one is given, else none.
 	GetMovieDetails(context.Context, *GetMovieDetailsRequest) (*GetMovieDetailsResponse, error)
+	// BatchGetMovieDetails returns many movies at once. An id that no movie has is no failure: it is listed apart.
+	// UNAVAILABLE: metadata cannot be had now, and some of the movies were not seen before. Failing ratings are never an
+	// error, as in GetMovieDetails.
+	BatchGetMovieDetails(context.Context, *BatchGetMovieDetailsRequest) (*BatchGetMovieDetailsResponse, error)
 	// UploadFile stores a content. It is answered once all of the content is safe on the disk; the same content twice is one
 	// file. A stream that breaks can be taken up again with the same upload_id where GetUpload says. By gRPC only.
 	// INVALID_ARGUMENT: the header breaks rules, or what comes is not what it says. ABORTED: another stream has the upload,
@@ -130,6 +149,9 @@ type UnimplementedMovieServiceServer struct{}
 
 func (UnimplementedMovieServiceServer) GetMovieDetails(context.Context, *GetMovieDetailsRequest) (*GetMovieDetailsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetMovieDetails not implemented")
+}
+func (UnimplementedMovieServiceServer) BatchGetMovieDetails(context.Context, *BatchGetMovieDetailsRequest) (*BatchGetMovieDetailsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BatchGetMovieDetails not implemented")
 }
 func (UnimplementedMovieServiceServer) UploadFile(grpc.ClientStreamingServer[UploadFileRequest, UploadFileResponse]) error {
 	return status.Error(codes.Unimplemented, "method UploadFile not implemented")
@@ -175,6 +197,24 @@ func _MovieService_GetMovieDetails_Handler(srv interface{}, ctx context.Context,
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(MovieServiceServer).GetMovieDetails(ctx, req.(*GetMovieDetailsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MovieService_BatchGetMovieDetails_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BatchGetMovieDetailsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MovieServiceServer).BatchGetMovieDetails(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MovieService_BatchGetMovieDetails_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MovieServiceServer).BatchGetMovieDetails(ctx, req.(*BatchGetMovieDetailsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -232,6 +272,10 @@ var MovieService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetMovieDetails",
 			Handler:    _MovieService_GetMovieDetails_Handler,
+		},
+		{
+			MethodName: "BatchGetMovieDetails",
+			Handler:    _MovieService_BatchGetMovieDetails_Handler,
 		},
 		{
 			MethodName: "GetUpload",
