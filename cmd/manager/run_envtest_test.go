@@ -18,6 +18,7 @@ import (
 
 	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/test/apiserver"
+	"movieexample.com/fleet/test/docs/catalogue"
 )
 
 var server *apiserver.Server
@@ -37,9 +38,9 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("KUBECONFIG", kubeconfig)
-	probes := freeAddress(t)
+	probes, metrics := freeAddress(t), freeAddress(t)
 	o, err := parse([]string{
-		"--metrics-bind-address=0", "--health-probe-bind-address=" + probes, "--leader-election-namespace=default",
+		"--metrics-bind-address=" + metrics, "--health-probe-bind-address=" + probes, "--leader-election-namespace=default",
 		"--watch-namespaces=default", "--log-level=error",
 	}, os.Stderr)
 	if err != nil {
@@ -67,6 +68,7 @@ func TestRun(t *testing.T) {
 		}
 		return answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
 	})
+	wantDocumented(t, metrics)
 	lease := func() string {
 		l := &coordinationv1.Lease{}
 		if err := c.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: leaseName}, l); err != nil {
@@ -86,6 +88,28 @@ func TestRun(t *testing.T) {
 	}
 	if got := lease(); got != "" {
 		t.Errorf("after the end the lease is held by %q, want nobody: the next operator should not wait", got)
+	}
+}
+
+// wantDocumented wants nothing shown that docs/metrics.md does not have, and something of each library that it names.
+// What rollouts show is tested beside them.
+func wantDocumented(t *testing.T, address string) {
+	t.Helper()
+	document, err := catalogue.Read(filepath.Join(apiserver.Root(), "docs", "metrics.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.Get("http://" + address + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	shown, err := catalogue.Parse(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, problem := range append(document.Check("operator", shown), document.MissingOfLibraries("operator", shown)...) {
+		t.Error(problem)
 	}
 }
 

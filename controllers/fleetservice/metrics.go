@@ -46,8 +46,12 @@ var outcomes = map[plan.Verb]string{
 	plan.Abandon: "abandoned", plan.Replace: "abandoned",
 }
 
+func allMetrics() []prometheus.Collector {
+	return []prometheus.Collector{rollouts, weight, evidenceAgainst, measuredShare, verdictSeconds, zeroSeconds, rolloutSeconds}
+}
+
 func registerMetrics() error {
-	for _, c := range []prometheus.Collector{rollouts, weight, evidenceAgainst, measuredShare, verdictSeconds, zeroSeconds, rolloutSeconds} {
+	for _, c := range allMetrics() {
 		err := ctrlmetrics.Registry.Register(c)
 		var already prometheus.AlreadyRegisteredError
 		if err != nil && !errors.As(err, &already) {

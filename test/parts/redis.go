@@ -123,8 +123,14 @@ func (r *Redis) Admin(tb testing.TB) *redis.Client {
 func (r *Redis) Binding(tb testing.TB) string {
 	tb.Helper()
 	dir := filepath.Join(tb.TempDir(), "redis")
+	r.WriteBinding(tb, dir)
+	return dir
+}
+
+// WriteBinding writes the binding.
+func (r *Redis) WriteBinding(tb testing.TB, dir string) {
+	tb.Helper()
 	WriteBinding(tb, dir, map[string]string{
 		"type": "redis", "host": "127.0.0.1", "port": strconv.Itoa(r.Port), "username": "fleet", "password": r.password,
 	})
-	return dir
 }
