@@ -13,3 +13,7 @@ certs: ## Make an authority and certificates for this machine in .certs: of the 
 .PHONY: run-local
 run-local: build $(if $(filter 1,$(TLS)),certs) ## Run the four services on this machine, in memory: no cluster, no database. TLS=1 protects all calls, AUTH=1 asks for tokens, TRACES=http://host:4317 records calls. Ctrl-C ends them.
 	@TLS=$(TLS) AUTH=$(AUTH) TRACES=$(TRACES) hack/run-local
+
+.PHONY: tool-grpcurl
+tool-grpcurl: $(call tool,grpcurl)
+	@echo $<

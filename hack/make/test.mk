@@ -19,7 +19,7 @@ test-unit: ## Run the unit tests of the whole repository, with the race detector
 integration_packages = grep -rlE '^//go:build .*\bintegration\b' --include='*_test.go' controllers services test | xargs -n1 dirname | sort -u | sed 's|^|./|'
 test-integration: export FLEET_CONSUL_BIN ?= $(FLEET_CACHE)/bin/consul-1.14.4
 test-integration: export FLEET_KAFKA_JARS ?= $(FLEET_CACHE)/bin/kafka-4.3.0
-test-integration: ## Run the services against a real MariaDB (Debian's), Consul (built once) and Kafka (Maven's, needs Java).
+test-integration: $(call tool,grpcurl) ## Run the services against a real MariaDB (Debian's), Consul (built once) and Kafka (Maven's, needs Java).
 	@test -x "$(FLEET_CONSUL_BIN)" || hack/cluster/cluster binaries consul
 	@test -d "$(FLEET_KAFKA_JARS)" || hack/cluster/cluster binaries kafka
 	@go test -race -tags integration -count=1 -timeout 15m $(GO_TEST_FLAGS) $$($(integration_packages))

@@ -1,0 +1,2 @@
+// Package tryit does what docs/try-it.md tells a newcomer to do.
+package tryit
