@@ -12,3 +12,4 @@ bench-scale: # what fifty canaries at once cost the operator
 
 bench-services: ## Measure the services beside bare gRPC and check the bounds (some minutes; on a machine that does nothing else).
 	@go test -tags bench -count=1 -v -timeout 30m -run '^TestBench' ./test/bench/services
+	@go test -run '^$$' -bench '^Benchmark(Open|Closed|DeadTarget|Hit|CachedGet)$$' ./services/internal/breaker ./services/internal/rpc ./services/internal/cache ./services/metadata/...

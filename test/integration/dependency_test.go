@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"movieexample.com/fleet/test/parts"
 )
 
@@ -52,7 +55,7 @@ func (p *program) metric(t *testing.T, prefix string) float64 {
 	}
 	sum := 0.0
 	for line := range strings.Lines(got.body) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), "} "); ok && strings.HasPrefix(name, prefix) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "} "); ok && strings.HasPrefix(name+"}", prefix) {
 			var v float64
 			if _, err := fmt.Sscan(value, &v); err != nil {
 				t.Fatalf("%s: %v", line, err)
@@ -132,5 +135,38 @@ func (f fleet) wantStaleRating(t *testing.T) {
 	got, err := f.details(t, "tt1")
 	if err != nil || got.GetStale() || got.GetRating().GetCount() != 1 || !got.GetRating().GetStale() {
 		t.Fatalf("GetMovieDetails = %v, %v, want the last known rating, marked stale", got, err)
+	}
+}
+
+// movie is the caller nearest the user, so that it repeats what may be repeated; and once metadata is known to be dead, a
+// cold read is refused without a call.
+func TestMetadataIsDown(t *testing.T) {
+	movie := serve(t, "movie", "upstreams: {metadata: {target: 'static:///127.0.0.1:1'}, rating: {target: 'static:///127.0.0.1:1'}}\n", "")
+	movie.wantReady(t)
+	f := fleet{movie: movie}
+	attempts := func() float64 {
+		return movie.metric(t, `grpc_client_handled_total{code="Unavailable",revision="",target="metadata"}`)
+	}
+	if _, err := f.details(t, "tt1"); status.Code(err) != codes.Unavailable {
+		t.Errorf("GetMovieDetails = %v, want UNAVAILABLE", err)
+	}
+	if got := attempts(); got != 3 {
+		t.Errorf("one call made %v attempts at metadata, want 3", got)
+	}
+	eventually(t, func() error {
+		_, err := f.details(t, "tt1")
+		if movie.metric(t, `breaker_state{dependency="metadata"}`) != 2 {
+			return fmt.Errorf("the breaker is not open after GetMovieDetails = %w", err)
+		}
+		return nil
+	})
+	before := attempts()
+	for range 50 {
+		if _, err := f.details(t, "tt1"); status.Code(err) != codes.Unavailable {
+			t.Errorf("GetMovieDetails with the breaker open = %v, want UNAVAILABLE", err)
+		}
+	}
+	if got := attempts() - before; got > 30 { // one call a second tries in the background whether it is back
+		t.Errorf("50 calls with the breaker open made %v attempts at metadata, want those of few probes", got)
 	}
 }

@@ -17,7 +17,7 @@ const mostDead = 10 * time.Millisecond
 
 // TestBenchDeadRating freezes the rating service under a steady load. It answers nothing then, and nobody is told.
 func TestBenchDeadRating(t *testing.T) {
-	movie := startFleet(t)
+	movie := startFleet(t, nil)
 	rating := movie.pids[1]
 	if err := syscall.Kill(rating, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,8 @@ import (
 	"context"
 	"testing"
 	"time"
+
+	"movieexample.com/fleet/test/parts"
 )
 
 const (
@@ -15,6 +17,7 @@ const (
 
 	leastOfBare     = 0.7 // of the throughput of bare hops
 	mostLatency     = 2.0 // times that of bare hops, at 99 %, at half of movie's capacity
+	leastOfMemory   = 0.3 // of the throughput in memory, with the database on the same processors
 	leastOfDialling = 10. // times the throughput of a caller that dials for each call
 )
 
@@ -32,14 +35,14 @@ func benchmark(b *testing.B, s system) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
 }
 
-func BenchmarkMovieDetails(b *testing.B) { benchmark(b, startFleet(b)) }
+func BenchmarkMovieDetails(b *testing.B) { benchmark(b, startFleet(b, nil)) }
 func BenchmarkBareHops(b *testing.B)     { benchmark(b, startBare(b, roleFront)) }
 func BenchmarkDialPerCall(b *testing.B)  { benchmark(b, startBare(b, roleDialing)) }
 
 // TestBenchDetails holds movie to its bounds. The systems take turns, so that whatever else the machine does meets all of
 // them; the ratio of a round counts, and of those the median.
 func TestBenchDetails(t *testing.T) {
-	movie, hops, dialing := startFleet(t), startBare(t, roleFront), startBare(t, roleDialing)
+	movie, hops, dialing := startFleet(t, nil), startBare(t, roleFront), startBare(t, roleDialing)
 	var capacity, ofBare, ofDialing []float64
 	for range rounds {
 		m, mEach := throughput(t, movie, callers, round)
@@ -62,6 +65,24 @@ func TestBenchDetails(t *testing.T) {
 	} else {
 		t.Logf("time of movie at 99 %% = %.2f times that of bare hops", got)
 	}
+}
+
+// TestBenchDetailsOnMySQL tells what the database costs: a rating is read from it for each call, metadata every five seconds.
+func TestBenchDetailsOnMySQL(t *testing.T) {
+	server, err := parts.StartMariaDB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	stored, memory := startFleet(t, server), startFleet(t, nil)
+	var part []float64
+	for range rounds / 2 {
+		s, sEach := throughput(t, stored, callers, round)
+		m, mEach := throughput(t, memory, callers, round)
+		t.Logf("calls a second: on MySQL %.0f, in memory %.0f; the services' processor time for each: %s, %s", s, m, sEach, mEach)
+		part = append(part, s/m)
+	}
+	atLeast(t, "throughput on MySQL, of that in memory", median(part), leastOfMemory)
 }
 
 func atLeast(t *testing.T, what string, got, want float64) {

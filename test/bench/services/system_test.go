@@ -49,13 +49,13 @@ func bindings(tb testing.TB, names ...string) map[string]string {
 	return dirs
 }
 
-// startFleet starts the real programs, in memory, by mutual TLS behind movie as in production.
-func startFleet(tb testing.TB) system {
+// startFleet starts the real programs by mutual TLS behind movie, as in production; in memory if there is no server.
+func startFleet(tb testing.TB, server *parts.MariaDB) system {
 	tb.Helper()
 	dirs := bindings(tb, "metadata", "rating", "movie", "test")
 	const common = "log: {level: warn}\ntls: {mode: %s, trustDomain: fleet.test}\n"
-	metadata, metadataPID := service(tb, "metadata", fmt.Sprintf(common, "mutual"), dirs["metadata"])
-	rating, ratingPID := service(tb, "rating", fmt.Sprintf(common, "mutual"), dirs["rating"])
+	metadata, metadataPID := service(tb, "metadata", fmt.Sprintf(common, "mutual")+stored(tb, server, "metadata", dirs), dirs["metadata"])
+	rating, ratingPID := service(tb, "rating", fmt.Sprintf(common, "mutual")+stored(tb, server, "rating", dirs), dirs["rating"])
 	movie, moviePID := service(tb, "movie", fmt.Sprintf(common+"upstreams:\n  metadata: {target: 'static:///%s', identity: '%smetadata'}\n  rating: {target: 'static:///%s', identity: '%srating'}\n",
 		"server", metadata, identityOf, rating, identityOf), dirs["movie"])
 
@@ -74,6 +74,24 @@ func startFleet(tb testing.TB) system {
 	s := system{"movie", moviev1.NewMovieServiceClient(connect(tb, movie, dirs["test"])), []int{metadataPID, ratingPID, moviePID}}
 	s.ready(tb)
 	return s
+}
+
+// stored gives a service a database of its own, and returns what its configuration says of it.
+func stored(tb testing.TB, server *parts.MariaDB, name string, dirs map[string]string) string {
+	tb.Helper()
+	if server == nil {
+		return ""
+	}
+	root := filepath.Dir(dirs[name])
+	if err := os.Symlink(server.Database(tb), filepath.Join(root, "mysql")); err != nil {
+		tb.Fatal(err)
+	}
+	migrate := exec.Command(filepath.Join(programs, name), "migrate")
+	migrate.Env = []string{"SERVICE_BINDING_ROOT=" + root}
+	if out, err := migrate.CombinedOutput(); err != nil {
+		tb.Fatalf("%s migrate: %v\n%s", name, err, out)
+	}
+	return "storage: {kind: mysql}\n"
 }
 
 // startBare starts the same three processes with nothing but gRPC in them.
