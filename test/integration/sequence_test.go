@@ -94,6 +94,7 @@ func sequence(now time.Time) []step {
 	}
 	details := func(rating map[string]any) map[string]any {
 		all := maps.Clone(movie)
+		all["recommendations"] = []any{}
 		if rating != nil {
 			all["rating"] = rating
 		}
@@ -124,7 +125,7 @@ func sequence(now time.Time) []step {
 		}},
 		{"put metadata", func(t *testing.T, f fleet) { f.putMovie(t) }},
 		{"metadata", func(t *testing.T, f fleet) {
-			f.metadata.wantJSON(t, http.MethodGet, "/v1/metadata/tt1", "", http.StatusOK, details(nil))
+			f.metadata.wantJSON(t, http.MethodGet, "/v1/metadata/tt1", "", http.StatusOK, movie)
 		}},
 		{"details without a rating", func(t *testing.T, f fleet) {
 			f.movie.wantJSON(t, http.MethodGet, "/v1/movies/tt1", "", http.StatusOK, details(nil))

@@ -20,6 +20,7 @@ import (
 	"movieexample.com/fleet/services/internal/auth"
 	"movieexample.com/fleet/services/internal/breaker"
 	"movieexample.com/fleet/services/internal/config"
+	"movieexample.com/fleet/services/internal/flags"
 	"movieexample.com/fleet/services/internal/lifecycle"
 	"movieexample.com/fleet/services/internal/lock"
 	"movieexample.com/fleet/services/internal/rpc"
@@ -65,6 +66,8 @@ type Env[C config.Settings] struct {
 	Authorize func(c config.Auth, policy auth.Policy) error
 	// Breaker guards a dependency that is no service, such as a database; dependency stands for it in metrics and logs.
 	Breaker func(dependency string) *breaker.Breaker
+	// Flags are the service's feature flags, with what they are where nobody sets them. It may be called once.
+	Flags func(c config.Flags, defaults flags.Defaults) (*flags.Set, error)
 }
 
 // Service is what a program serves.

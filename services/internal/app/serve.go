@@ -20,6 +20,7 @@ import (
 	"movieexample.com/fleet/services/internal/discovery"
 	"movieexample.com/fleet/services/internal/discovery/consul"
 	"movieexample.com/fleet/services/internal/fault"
+	"movieexample.com/fleet/services/internal/flags"
 	"movieexample.com/fleet/services/internal/identity"
 	"movieexample.com/fleet/services/internal/lifecycle"
 	"movieexample.com/fleet/services/internal/lock"
@@ -57,6 +58,7 @@ type server[C config.Settings] struct {
 	identity  *identity.Files  // nil without TLS
 	clients   *rpc.Clients
 	service   Service
+	flags     *flags.Set // nil if the service has none
 	workers   *workers
 
 	authorization authorization
@@ -106,7 +108,7 @@ func (s *server[C]) assemble(ctx context.Context) error {
 	s.clients.Trace(s.traces)
 	env := Env[C]{
 		Config: s.config, Log: s.log, Metrics: s.metrics, Traces: s.traces.Provider(), Dial: s.dial, Locks: s.locks(), Authorize: s.authorize,
-		Breaker: s.breaker,
+		Breaker: s.breaker, Flags: s.features,
 	}
 	if s.service, err = s.program.Build(ctx, env); err != nil {
 		return err
@@ -235,6 +237,9 @@ func (s *server[C]) start(r *lifecycle.Runner) {
 	}
 	if s.authorization.keys != nil {
 		r.Go("keys of tokens", s.authorization.keys.Run)
+	}
+	if s.flags != nil {
+		r.Go("feature flags", s.flags.Run)
 	}
 	if s.announcer != nil {
 		r.Go("announcer", s.announcer.Run)

@@ -18,17 +18,21 @@ func (l *Loader[C]) Watch(ctx context.Context, lookupEnv func(string) (string, b
 	if file == "" {
 		return
 	}
+	Follow(ctx, file, func([]byte, error) { changed(l.Load(lookupEnv)) }) // Load says what is wrong with the file
+}
+
+// Follow calls changed with the file's content whenever it is another, or with the error once it cannot be read, until the
+// context ends. The first call comes at once.
+func Follow(ctx context.Context, file string, changed func([]byte, error)) {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	var last []byte
+	var lastErr error
 	for first := true; ; first = false {
 		text, err := os.ReadFile(file) //nolint:gosec // the user names the file
-		if err != nil {
-			text = nil // Load says what is wrong
-		}
-		if first || !bytes.Equal(text, last) {
-			last = text
-			changed(l.Load(lookupEnv))
+		if first || (err == nil) != (lastErr == nil) || !bytes.Equal(text, last) {
+			last, lastErr = text, err
+			changed(text, err)
 		}
 		select {
 		case <-ctx.Done():

@@ -4,42 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"movieexample.com/fleet/services/internal/problem"
 )
 
-const (
-	// capacity bounds memory: some kilobytes a value at most, usually much less.
-	capacity = 10_000
-	// logEvery bounds log lines while a dependency is down and every call falls back.
-	logEvery = 10 * time.Second
-)
-
-// Options say for what, and to whom, a fallback reports.
-type Options struct {
-	Dependency string // its name in metrics and logs
-	Metrics    *Metrics
-	Log        *slog.Logger
-	Now        func() time.Time // of log lines
-}
+// capacity bounds memory: some kilobytes a value at most, usually much less.
+const capacity = 10_000
 
 // Fallback remembers the values under keys. It is safe for concurrent use.
 type Fallback[K comparable, T any] struct {
-	options   Options
+	notes     *Notes
 	markStale func(T) T
 	values    *lru.Cache[K, T]
-	stale     prometheus.Counter
-	none      prometheus.Counter
-
-	mu      sync.Mutex
-	logged  time.Time
-	skipped int
 }
 
 // New makes a fallback that remembers nothing yet.
@@ -48,11 +27,7 @@ func New[K comparable, T any](o Options, markStale func(T) T) (*Fallback[K, T], 
 	if err != nil {
 		return nil, fmt.Errorf("make the store of last known values: %w", err)
 	}
-	return &Fallback[K, T]{
-		options: o, markStale: markStale, values: values,
-		stale: o.Metrics.fallbacks.WithLabelValues(o.Dependency, answerLastKnown),
-		none:  o.Metrics.fallbacks.WithLabelValues(o.Dependency, answerNone),
-	}, nil
+	return &Fallback[K, T]{notes: NewNotes(o), markStale: markStale, values: values}, nil
 }
 
 // One is what get says. If it fails and key has had a value before, that value, marked stale; else its error. A value
@@ -73,9 +48,10 @@ func (f *Fallback[K, T]) One(ctx context.Context, key K, get func(context.Contex
 	}
 	known, ok := f.values.Get(key)
 	if !ok {
-		return value, f.giveUp(ctx, err)
+		f.notes.LeftOut(ctx, err)
+		return value, err
 	}
-	f.answered(ctx, err)
+	f.notes.answered(ctx, err)
 	return f.markStale(known), nil
 }
 
@@ -88,9 +64,10 @@ func (f *Fallback[K, T]) Many(ctx context.Context, keys []K, get func(context.Co
 	}
 	known, all := f.known(keys)
 	if !all {
-		return nil, f.giveUp(ctx, err)
+		f.notes.LeftOut(ctx, err)
+		return nil, err
 	}
-	f.answered(ctx, err)
+	f.notes.answered(ctx, err)
 	return known, nil
 }
 
@@ -103,10 +80,10 @@ func (f *Fallback[K, T]) Some(ctx context.Context, keys []K, get func(context.Co
 	}
 	known, _ := f.known(keys)
 	if len(known) == 0 {
-		_ = f.giveUp(ctx, err) // it is counted and logged
+		f.notes.LeftOut(ctx, err)
 		return nil
 	}
-	f.answered(ctx, err)
+	f.notes.answered(ctx, err)
 	return known
 }
 
@@ -168,30 +145,4 @@ func (f *Fallback[K, T]) rememberAll(keys []K, values map[K]T) {
 // falls tells whether the dependency is to blame: not for a bad request, nor when nobody waits for the answer any more.
 func falls(ctx context.Context, err error) bool {
 	return problem.KindOf(err) != problem.Invalid && !errors.Is(ctx.Err(), context.Canceled)
-}
-
-func (f *Fallback[K, T]) answered(ctx context.Context, err error) {
-	f.stale.Inc()
-	f.note(ctx, err, answerLastKnown)
-}
-
-func (f *Fallback[K, T]) giveUp(ctx context.Context, err error) error {
-	f.none.Inc()
-	f.note(ctx, err, answerNone)
-	return err
-}
-
-// note logs the first fallback, and then one in logEvery with the number of those in between.
-func (f *Fallback[K, T]) note(ctx context.Context, err error, answer string) {
-	f.mu.Lock()
-	now := f.options.Now()
-	if !f.logged.IsZero() && now.Sub(f.logged) < logEvery {
-		f.skipped++
-		f.mu.Unlock()
-		return
-	}
-	skipped := f.skipped
-	f.logged, f.skipped = now, 0
-	f.mu.Unlock()
-	f.options.Log.WarnContext(ctx, "Falling back", "dependency", f.options.Dependency, "answer", answer, "error", err, "not_logged_before", skipped)
 }

@@ -38,7 +38,11 @@ type settings struct {
 	Files     keeping       `config:"files"`
 	Auth      config.Auth   `config:"auth"`
 	Events    config.Events `config:"events"`
+	Flags     config.Flags  `config:"flags"`
 }
+
+// Check refuses settings that do not go together.
+func (s settings) Check(report config.Report) { config.CheckFlags(s.Flags, s.Discovery, report) }
 
 type upstreams struct {
 	Metadata config.Upstream `config:"metadata"`
@@ -94,11 +98,16 @@ func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
 	if err := errors.Join(metadataErr, ratingErr); err != nil {
 		return app.Service{}, err
 	}
+	titles := gateway.NewTitles(metadataConn, env.Breaker(recommendations), lastknown.NewNotes(of(recommendations)))
+	recommended, err := recommend(env, titles)
+	if err != nil {
+		return app.Service{}, err
+	}
 	files, service, err := keep(env)
 	if err != nil {
 		return app.Service{}, err
 	}
-	h := handler.New(controller.New(metadata, rating), files)
+	h := handler.New(controller.New(metadata, rating, recommended), files)
 	service.RegisterGRPC = func(r grpc.ServiceRegistrar) { moviev1.RegisterMovieServiceServer(r, h) }
 	service.RegisterREST = []rpc.RegisterREST{moviev1.RegisterMovieServiceHandler}
 	service.Workers = append(service.Workers, follow(env, changes.New(metadata, rating))...)

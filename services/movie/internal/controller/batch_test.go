@@ -37,7 +37,7 @@ func TestDetailsOfManyKeepTheOrder(t *testing.T) {
 	metadata := &shelf[model.Metadata]{values: map[string]model.Metadata{"a": a, "b": b}}
 	rating := &shelf[model.Rating]{values: map[string]model.Rating{"a": four, "y": four}}
 
-	found, missing, err := controller.New(metadata, rating).DetailsOfMany(t.Context(), []string{"b", "y", "a", "b", "x", "y"})
+	found, missing, err := controller.New(metadata, rating, nil).DetailsOfMany(t.Context(), []string{"b", "y", "a", "b", "x", "y"})
 	want := []model.Details{{Metadata: b}, {Metadata: a, Rating: &four}}
 	if diff := cmp.Diff(want, found); err != nil || diff != "" {
 		t.Errorf("DetailsOfMany = %v; found (-want +got):\n%s", err, diff)
@@ -71,7 +71,7 @@ func TestDetailsOfManyWhenOneFails(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
 				start := time.Now()
-				got, missing, err := controller.New(c.metadata, c.rating).DetailsOfMany(ctx, []string{"1"})
+				got, missing, err := controller.New(c.metadata, c.rating, nil).DetailsOfMany(ctx, []string{"1"})
 				if diff := cmp.Diff(c.want, got); diff != "" || len(missing) != 0 || (err != nil) != (c.kind != 0) || err != nil && problem.KindOf(err) != c.kind {
 					t.Errorf("DetailsOfMany = %v, missing %v, want kind %v and none (-want +got):\n%s", err, missing, c.kind, diff)
 				}
@@ -89,6 +89,6 @@ func TestAPanicBesideABatchIsTheHandlers(t *testing.T) {
 			t.Errorf("panic of DetailsOfMany = %q, want the rating's", p)
 		}
 	}()
-	_, _, _ = controller.New(metadata{value: movie}, broken[model.Rating]{}).DetailsOfMany(t.Context(), []string{"1"})
+	_, _, _ = controller.New(metadata{value: movie}, broken[model.Rating]{}, nil).DetailsOfMany(t.Context(), []string{"1"})
 	t.Error("DetailsOfMany did not panic")
 }

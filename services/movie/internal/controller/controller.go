@@ -25,17 +25,18 @@ type Rating interface {
 
 // Controller is safe for concurrent use.
 type Controller struct {
-	metadata Metadata
-	rating   Rating
+	metadata        Metadata
+	rating          Rating
+	recommendations *Recommendations
 }
 
-// New takes where metadata and ratings come from.
-func New(metadata Metadata, rating Rating) *Controller {
-	return &Controller{metadata: metadata, rating: rating}
+// New takes where metadata and ratings come from, and recommendations.
+func New(metadata Metadata, rating Rating, recommendations *Recommendations) *Controller {
+	return &Controller{metadata: metadata, rating: rating, recommendations: recommendations}
 }
 
-// Details asks for metadata and rating at the same time. Metadata decides: without it there are no details. A rating that
-// cannot be had, for whatever reason, is left out.
+// Details asks for metadata and rating at the same time. Metadata decides: without it there are no details. A rating and
+// recommendations that cannot be had, for whatever reason, are left out.
 func (c *Controller) Details(ctx context.Context, id string) (model.Details, error) {
 	ctx, cancel := leaveTimeToAnswer(ctx)
 	defer cancel()
@@ -44,12 +45,11 @@ func (c *Controller) Details(ctx context.Context, id string) (model.Details, err
 	metadata, err := c.metadata.Get(ctx, id)
 	if err != nil {
 		cancel() // the rating is of no use any more
-	}
-	found := rating()
-	if err != nil {
+		rating()
 		return model.Details{}, err
 	}
-	return model.Details{Metadata: metadata, Rating: found}, nil
+	recommendations := c.recommendations.of(ctx, metadata)
+	return model.Details{Metadata: metadata, Rating: rating(), Recommendations: recommendations}, nil
 }
 
 // aside runs ask beside the caller, who gets the outcome by calling what it returns. A panic is the caller's: in a

@@ -83,7 +83,7 @@ func TestDetails(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
 				start := time.Now()
-				got, err := controller.New(c.metadata, c.rating).Details(ctx, "1")
+				got, err := controller.New(c.metadata, c.rating, nil).Details(ctx, "1")
 				if diff := cmp.Diff(c.want, got); diff != "" || (err != nil) != (c.kind != 0) || err != nil && problem.KindOf(err) != c.kind {
 					t.Errorf("Details = %v, want kind %v (-want +got):\n%s", err, c.kind, diff)
 				}
@@ -96,7 +96,7 @@ func TestDetails(t *testing.T) {
 }
 
 func TestDetailsWithoutADeadline(t *testing.T) {
-	got, err := controller.New(metadata{value: movie}, rating{value: four}).Details(t.Context(), "1")
+	got, err := controller.New(metadata{value: movie}, rating{value: four}, nil).Details(t.Context(), "1")
 	if diff := cmp.Diff(model.Details{Metadata: movie, Rating: &four}, got); err != nil || diff != "" {
 		t.Errorf("Details = %v (-want +got):\n%s", err, diff)
 	}
@@ -115,6 +115,6 @@ func TestAPanicAsideIsTheHandlers(t *testing.T) {
 			t.Errorf("panic of Details = %q, want the rating's, with where it was", p)
 		}
 	}()
-	_, _ = controller.New(metadata{value: movie}, broken[model.Rating]{}).Details(t.Context(), "1")
+	_, _ = controller.New(metadata{value: movie}, broken[model.Rating]{}, nil).Details(t.Context(), "1")
 	t.Error("Details did not panic")
 }

@@ -69,5 +69,8 @@ func toProto(d model.Details) *moviev1.MovieDetails {
 	if r := d.Rating; r != nil {
 		details.Rating = &moviev1.MovieRating{Value: r.Value, Count: r.Count, Stale: r.Stale}
 	}
+	for _, title := range d.Recommendations {
+		details.Recommendations = append(details.Recommendations, &moviev1.Recommendation{Id: title.ID, Title: title.Name})
+	}
 	return details
 }

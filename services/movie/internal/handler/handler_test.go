@@ -60,6 +60,12 @@ func TestGetMovieDetails(t *testing.T) {
 			model.Details{Metadata: metadata, Rating: &model.Rating{Value: 4.5, Count: 2}},
 			message(func(m *moviev1.MovieDetails) { m.Rating = &moviev1.MovieRating{Value: 4.5, Count: 2} }),
 		},
+		"recommendations": {
+			model.Details{Metadata: metadata, Recommendations: []model.Title{{ID: "2", Name: "T2"}, {ID: "3", Name: "T3"}}},
+			message(func(m *moviev1.MovieDetails) {
+				m.Recommendations = []*moviev1.Recommendation{{Id: "2", Title: "T2"}, {Id: "3", Title: "T3"}}
+			}),
+		},
 		"all stale": {
 			model.Details{Metadata: metadata.MarkStale(), Rating: &model.Rating{Value: 4.5, Count: 2, Stale: true}},
 			message(func(m *moviev1.MovieDetails) {

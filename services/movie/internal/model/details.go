@@ -38,10 +38,17 @@ func (r Rating) MarkStale() Rating {
 	return r
 }
 
+// Title is a movie by its name alone.
+type Title struct {
+	ID   string
+	Name string
+}
+
 // Details is all of it. Rating is nil if nobody has rated the movie, or if its rating cannot be had and is not known.
 type Details struct {
-	Metadata Metadata
-	Rating   *Rating
+	Metadata        Metadata
+	Rating          *Rating
+	Recommendations []Title // may be empty
 }
 
 // NoMovie is the failure for an id that no movie has.

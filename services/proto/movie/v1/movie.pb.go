@@ -111,9 +111,12 @@ type MovieDetails struct {
 	// Empty: nobody has rated the movie, or ratings cannot be had now and none is known.
 	Rating *MovieRating `protobuf:"bytes,9,opt,name=rating,proto3" json:"rating,omitempty"`
 	// True: metadata cannot be had now, and all fields but the rating are the last known ones.
-	Stale         bool `protobuf:"varint,10,opt,name=stale,proto3" json:"stale,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Stale bool `protobuf:"varint,10,opt,name=stale,proto3" json:"stale,omitempty"`
+	// Up to 5 other movies by the same director. Empty: there are none, they cannot be had now, or the feature flag
+	// `recommendations` is off. Always empty in a batch.
+	Recommendations []*Recommendation `protobuf:"bytes,11,rep,name=recommendations,proto3" json:"recommendations,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *MovieDetails) Reset() {
@@ -216,6 +219,68 @@ func (x *MovieDetails) GetStale() bool {
 	return false
 }
 
+func (x *MovieDetails) GetRecommendations() []*Recommendation {
+	if x != nil {
+		return x.Recommendations
+	}
+	return nil
+}
+
+// Recommendation is a movie that who likes another one may like too.
+type Recommendation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Never empty.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Never empty.
+	Title         string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Recommendation) Reset() {
+	*x = Recommendation{}
+	mi := &file_movie_v1_movie_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Recommendation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Recommendation) ProtoMessage() {}
+
+func (x *Recommendation) ProtoReflect() protoreflect.Message {
+	mi := &file_movie_v1_movie_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Recommendation.ProtoReflect.Descriptor instead.
+func (*Recommendation) Descriptor() ([]byte, []int) {
+	return file_movie_v1_movie_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Recommendation) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Recommendation) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
 // GetMovieDetailsRequest asks for one movie.
 type GetMovieDetailsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -227,7 +292,7 @@ type GetMovieDetailsRequest struct {
 
 func (x *GetMovieDetailsRequest) Reset() {
 	*x = GetMovieDetailsRequest{}
-	mi := &file_movie_v1_movie_proto_msgTypes[2]
+	mi := &file_movie_v1_movie_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -239,7 +304,7 @@ func (x *GetMovieDetailsRequest) String() string {
 func (*GetMovieDetailsRequest) ProtoMessage() {}
 
 func (x *GetMovieDetailsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_movie_v1_movie_proto_msgTypes[2]
+	mi := &file_movie_v1_movie_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -252,7 +317,7 @@ func (x *GetMovieDetailsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMovieDetailsRequest.ProtoReflect.Descriptor instead.
 func (*GetMovieDetailsRequest) Descriptor() ([]byte, []int) {
-	return file_movie_v1_movie_proto_rawDescGZIP(), []int{2}
+	return file_movie_v1_movie_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *GetMovieDetailsRequest) GetMovieId() string {
@@ -273,7 +338,7 @@ type GetMovieDetailsResponse struct {
 
 func (x *GetMovieDetailsResponse) Reset() {
 	*x = GetMovieDetailsResponse{}
-	mi := &file_movie_v1_movie_proto_msgTypes[3]
+	mi := &file_movie_v1_movie_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -285,7 +350,7 @@ func (x *GetMovieDetailsResponse) String() string {
 func (*GetMovieDetailsResponse) ProtoMessage() {}
 
 func (x *GetMovieDetailsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_movie_v1_movie_proto_msgTypes[3]
+	mi := &file_movie_v1_movie_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -298,7 +363,7 @@ func (x *GetMovieDetailsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMovieDetailsResponse.ProtoReflect.Descriptor instead.
 func (*GetMovieDetailsResponse) Descriptor() ([]byte, []int) {
-	return file_movie_v1_movie_proto_rawDescGZIP(), []int{3}
+	return file_movie_v1_movie_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetMovieDetailsResponse) GetDetails() *MovieDetails {
@@ -319,7 +384,7 @@ type BatchGetMovieDetailsRequest struct {
 
 func (x *BatchGetMovieDetailsRequest) Reset() {
 	*x = BatchGetMovieDetailsRequest{}
-	mi := &file_movie_v1_movie_proto_msgTypes[4]
+	mi := &file_movie_v1_movie_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -331,7 +396,7 @@ func (x *BatchGetMovieDetailsRequest) String() string {
 func (*BatchGetMovieDetailsRequest) ProtoMessage() {}
 
 func (x *BatchGetMovieDetailsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_movie_v1_movie_proto_msgTypes[4]
+	mi := &file_movie_v1_movie_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -344,7 +409,7 @@ func (x *BatchGetMovieDetailsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchGetMovieDetailsRequest.ProtoReflect.Descriptor instead.
 func (*BatchGetMovieDetailsRequest) Descriptor() ([]byte, []int) {
-	return file_movie_v1_movie_proto_rawDescGZIP(), []int{4}
+	return file_movie_v1_movie_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *BatchGetMovieDetailsRequest) GetMovieIds() []string {
@@ -367,7 +432,7 @@ type BatchGetMovieDetailsResponse struct {
 
 func (x *BatchGetMovieDetailsResponse) Reset() {
 	*x = BatchGetMovieDetailsResponse{}
-	mi := &file_movie_v1_movie_proto_msgTypes[5]
+	mi := &file_movie_v1_movie_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -379,7 +444,7 @@ func (x *BatchGetMovieDetailsResponse) String() string {
 func (*BatchGetMovieDetailsResponse) ProtoMessage() {}
 
 func (x *BatchGetMovieDetailsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_movie_v1_movie_proto_msgTypes[5]
+	mi := &file_movie_v1_movie_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -392,7 +457,7 @@ func (x *BatchGetMovieDetailsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchGetMovieDetailsResponse.ProtoReflect.Descriptor instead.
 func (*BatchGetMovieDetailsResponse) Descriptor() ([]byte, []int) {
-	return file_movie_v1_movie_proto_rawDescGZIP(), []int{5}
+	return file_movie_v1_movie_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *BatchGetMovieDetailsResponse) GetDetails() []*MovieDetails {
@@ -417,7 +482,7 @@ const file_movie_v1_movie_proto_rawDesc = "" +
 	"\vMovieRating\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\x01R\x05value\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x03R\x05count\x12\x14\n" +
-	"\x05stale\x18\x03 \x01(\bR\x05stale\"\xdd\x02\n" +
+	"\x05stale\x18\x03 \x01(\bR\x05stale\"\xa1\x03\n" +
 	"\fMovieDetails\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12 \n" +
@@ -431,7 +496,11 @@ const file_movie_v1_movie_proto_rawDesc = "" +
 	"updateTime\x12-\n" +
 	"\x06rating\x18\t \x01(\v2\x15.movie.v1.MovieRatingR\x06rating\x12\x14\n" +
 	"\x05stale\x18\n" +
-	" \x01(\bR\x05stale\"`\n" +
+	" \x01(\bR\x05stale\x12B\n" +
+	"\x0frecommendations\x18\v \x03(\v2\x18.movie.v1.RecommendationR\x0frecommendations\"6\n" +
+	"\x0eRecommendation\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05title\x18\x02 \x01(\tR\x05title\"`\n" +
 	"\x16GetMovieDetailsRequest\x12F\n" +
 	"\bmovie_id\x18\x01 \x01(\tB+\xbaH(r&2$^[A-Za-z0-9][-A-Za-z0-9_.:~]{0,127}$R\amovieId\"K\n" +
 	"\x17GetMovieDetailsResponse\x120\n" +
@@ -462,43 +531,45 @@ func file_movie_v1_movie_proto_rawDescGZIP() []byte {
 	return file_movie_v1_movie_proto_rawDescData
 }
 
-var file_movie_v1_movie_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_movie_v1_movie_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_movie_v1_movie_proto_goTypes = []any{
 	(*MovieRating)(nil),                  // 0: movie.v1.MovieRating
 	(*MovieDetails)(nil),                 // 1: movie.v1.MovieDetails
-	(*GetMovieDetailsRequest)(nil),       // 2: movie.v1.GetMovieDetailsRequest
-	(*GetMovieDetailsResponse)(nil),      // 3: movie.v1.GetMovieDetailsResponse
-	(*BatchGetMovieDetailsRequest)(nil),  // 4: movie.v1.BatchGetMovieDetailsRequest
-	(*BatchGetMovieDetailsResponse)(nil), // 5: movie.v1.BatchGetMovieDetailsResponse
-	(*timestamppb.Timestamp)(nil),        // 6: google.protobuf.Timestamp
-	(*UploadFileRequest)(nil),            // 7: movie.v1.UploadFileRequest
-	(*GetUploadRequest)(nil),             // 8: movie.v1.GetUploadRequest
-	(*GetFileRequest)(nil),               // 9: movie.v1.GetFileRequest
-	(*UploadFileResponse)(nil),           // 10: movie.v1.UploadFileResponse
-	(*GetUploadResponse)(nil),            // 11: movie.v1.GetUploadResponse
-	(*GetFileResponse)(nil),              // 12: movie.v1.GetFileResponse
+	(*Recommendation)(nil),               // 2: movie.v1.Recommendation
+	(*GetMovieDetailsRequest)(nil),       // 3: movie.v1.GetMovieDetailsRequest
+	(*GetMovieDetailsResponse)(nil),      // 4: movie.v1.GetMovieDetailsResponse
+	(*BatchGetMovieDetailsRequest)(nil),  // 5: movie.v1.BatchGetMovieDetailsRequest
+	(*BatchGetMovieDetailsResponse)(nil), // 6: movie.v1.BatchGetMovieDetailsResponse
+	(*timestamppb.Timestamp)(nil),        // 7: google.protobuf.Timestamp
+	(*UploadFileRequest)(nil),            // 8: movie.v1.UploadFileRequest
+	(*GetUploadRequest)(nil),             // 9: movie.v1.GetUploadRequest
+	(*GetFileRequest)(nil),               // 10: movie.v1.GetFileRequest
+	(*UploadFileResponse)(nil),           // 11: movie.v1.UploadFileResponse
+	(*GetUploadResponse)(nil),            // 12: movie.v1.GetUploadResponse
+	(*GetFileResponse)(nil),              // 13: movie.v1.GetFileResponse
 }
 var file_movie_v1_movie_proto_depIdxs = []int32{
-	6,  // 0: movie.v1.MovieDetails.create_time:type_name -> google.protobuf.Timestamp
-	6,  // 1: movie.v1.MovieDetails.update_time:type_name -> google.protobuf.Timestamp
+	7,  // 0: movie.v1.MovieDetails.create_time:type_name -> google.protobuf.Timestamp
+	7,  // 1: movie.v1.MovieDetails.update_time:type_name -> google.protobuf.Timestamp
 	0,  // 2: movie.v1.MovieDetails.rating:type_name -> movie.v1.MovieRating
-	1,  // 3: movie.v1.GetMovieDetailsResponse.details:type_name -> movie.v1.MovieDetails
-	1,  // 4: movie.v1.BatchGetMovieDetailsResponse.details:type_name -> movie.v1.MovieDetails
-	2,  // 5: movie.v1.MovieService.GetMovieDetails:input_type -> movie.v1.GetMovieDetailsRequest
-	4,  // 6: movie.v1.MovieService.BatchGetMovieDetails:input_type -> movie.v1.BatchGetMovieDetailsRequest
-	7,  // 7: movie.v1.MovieService.UploadFile:input_type -> movie.v1.UploadFileRequest
-	8,  // 8: movie.v1.MovieService.GetUpload:input_type -> movie.v1.GetUploadRequest
-	9,  // 9: movie.v1.MovieService.GetFile:input_type -> movie.v1.GetFileRequest
-	3,  // 10: movie.v1.MovieService.GetMovieDetails:output_type -> movie.v1.GetMovieDetailsResponse
-	5,  // 11: movie.v1.MovieService.BatchGetMovieDetails:output_type -> movie.v1.BatchGetMovieDetailsResponse
-	10, // 12: movie.v1.MovieService.UploadFile:output_type -> movie.v1.UploadFileResponse
-	11, // 13: movie.v1.MovieService.GetUpload:output_type -> movie.v1.GetUploadResponse
-	12, // 14: movie.v1.MovieService.GetFile:output_type -> movie.v1.GetFileResponse
-	10, // [10:15] is the sub-list for method output_type
-	5,  // [5:10] is the sub-list for method input_type
-	5,  // [5:5] is the sub-list for extension type_name
-	5,  // [5:5] is the sub-list for extension extendee
-	0,  // [0:5] is the sub-list for field type_name
+	2,  // 3: movie.v1.MovieDetails.recommendations:type_name -> movie.v1.Recommendation
+	1,  // 4: movie.v1.GetMovieDetailsResponse.details:type_name -> movie.v1.MovieDetails
+	1,  // 5: movie.v1.BatchGetMovieDetailsResponse.details:type_name -> movie.v1.MovieDetails
+	3,  // 6: movie.v1.MovieService.GetMovieDetails:input_type -> movie.v1.GetMovieDetailsRequest
+	5,  // 7: movie.v1.MovieService.BatchGetMovieDetails:input_type -> movie.v1.BatchGetMovieDetailsRequest
+	8,  // 8: movie.v1.MovieService.UploadFile:input_type -> movie.v1.UploadFileRequest
+	9,  // 9: movie.v1.MovieService.GetUpload:input_type -> movie.v1.GetUploadRequest
+	10, // 10: movie.v1.MovieService.GetFile:input_type -> movie.v1.GetFileRequest
+	4,  // 11: movie.v1.MovieService.GetMovieDetails:output_type -> movie.v1.GetMovieDetailsResponse
+	6,  // 12: movie.v1.MovieService.BatchGetMovieDetails:output_type -> movie.v1.BatchGetMovieDetailsResponse
+	11, // 13: movie.v1.MovieService.UploadFile:output_type -> movie.v1.UploadFileResponse
+	12, // 14: movie.v1.MovieService.GetUpload:output_type -> movie.v1.GetUploadResponse
+	13, // 15: movie.v1.MovieService.GetFile:output_type -> movie.v1.GetFileResponse
+	11, // [11:16] is the sub-list for method output_type
+	6,  // [6:11] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_movie_v1_movie_proto_init() }
@@ -513,7 +584,7 @@ func file_movie_v1_movie_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_movie_v1_movie_proto_rawDesc), len(file_movie_v1_movie_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

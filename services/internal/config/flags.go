@@ -1,0 +1,23 @@
+package config
+
+import "strings"
+
+// Flags says where feature flags come from.
+type Flags struct {
+	Path string `config:"path" help:"YAML file of feature flags, each true or false; a change of it acts at once; empty is none"`
+	Key  string `config:"key" help:"key in Consul with such flags, which go over those of the file; a change acts at once; empty is none"`
+}
+
+// Check refuses a key that Consul does not know.
+func (f Flags) Check(report Report) {
+	if strings.HasPrefix(f.Key, "/") {
+		report("key", f.Key, "begins with a slash, and no key in Consul does")
+	}
+}
+
+// CheckFlags refuses a key where there is no Consul.
+func CheckFlags(f Flags, d Discovery, report Report) {
+	if f.Key != "" && d.Kind != Consul {
+		report("flags.key", f.Key, "needs discovery.kind consul; or leave it empty and name a file in flags.path")
+	}
+}
