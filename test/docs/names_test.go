@@ -56,24 +56,46 @@ func TestNamedTestsExist(t *testing.T) {
 func inventory(t *testing.T) (defined, narrated map[string]bool) {
 	t.Helper()
 	defined, narrated = map[string]bool{}, map[string]bool{}
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
+	for _, text := range testFiles(t) {
+		for _, m := range definition.FindAllStringSubmatch(text, -1) {
+			defined[m[1]] = true
 		}
-		if filepath.Base(filepath.Dir(path)) == "narrations" && narrative.MatchString(d.Name()) {
-			narrated[strings.TrimSuffix(d.Name(), ".txt")] = true
+	}
+	walk(t, func(path string) {
+		if filepath.Base(filepath.Dir(path)) == "narrations" && narrative.MatchString(filepath.Base(path)) {
+			narrated[strings.TrimSuffix(filepath.Base(path), ".txt")] = true
 		}
+	})
+	return defined, narrated
+}
+
+// testFiles are the texts of all files of tests, by path.
+func testFiles(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	walk(t, func(path string) {
 		if !strings.HasSuffix(path, "_test.go") {
-			return nil
+			return
 		}
-		raw, err := os.ReadFile(path)
-		for _, m := range definition.FindAllSubmatch(raw, -1) {
-			defined[string(m[1])] = true
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[path] = string(text)
+	})
+	return all
+}
+
+// walk visits all files of the repository.
+func walk(t *testing.T, visit func(path string)) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			visit(path)
 		}
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return defined, narrated
 }
