@@ -222,6 +222,7 @@ func TestBadRequests(t *testing.T) {
 		"rating of 9 by nobody":    {f.rating, http.MethodPut, "/v1/ratings/movie/tt1", `{"value": 9}`, 400, codes.InvalidArgument, []string{"user_id", "value"}},
 		"rating of a book":         {f.rating, http.MethodGet, "/v1/ratings/book/tt1", "", 400, codes.InvalidArgument, []string{"record_type"}},
 		"rating in the future":     {f.rating, http.MethodPut, "/v1/ratings/movie/tt1", `{"userId": "1", "value": 1, "occurredAt": "2999-01-01T00:00:00Z"}`, 400, codes.InvalidArgument, []string{"occurred_at"}},
+		"rating of long ago":       {f.rating, http.MethodPut, "/v1/ratings/movie/tt1", `{"userId": "1", "value": 1, "occurredAt": "2020-01-01T00:00:00Z"}`, 400, codes.InvalidArgument, []string{"occurred_at"}},
 		"delete of nobody's":       {f.rating, http.MethodDelete, "/v1/ratings/movie/tt1", "", 400, codes.InvalidArgument, []string{"user_id"}},
 		"movie, bad id":            {f.movie, http.MethodGet, "/v1/movies/-", "", 400, codes.InvalidArgument, []string{"movie_id"}},
 		"movie that is not there":  {f.movie, http.MethodGet, "/v1/movies/none", "", 404, codes.NotFound, nil},

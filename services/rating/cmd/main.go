@@ -28,6 +28,22 @@ type settings struct {
 	Events      config.Events  `config:"events"`
 	Outbox      config.Outbox  `config:"outbox"`
 	RecordTypes []string       `config:"recordTypes" help:"kinds of records that may be rated"`
+	Tombstones  tombstoned     `config:"tombstones"`
+}
+
+type tombstoned struct {
+	Retention time.Duration `config:"retention" help:"how long what was taken back is known as such; writes that are older are refused"`
+}
+
+// Check refuses a time that leaves out writes that are merely under way.
+func (t tombstoned) Check(report config.Report) {
+	if t.Retention < time.Hour {
+		report("retention", t.Retention, "is below 1h: writes that come late would be refused")
+	}
+}
+
+func (s settings) rules() controller.Rules {
+	return controller.Rules{RecordTypes: s.RecordTypes, Retention: s.Tombstones.Retention}
 }
 
 // Check refuses settings that do not go together.
@@ -43,6 +59,7 @@ func main() {
 			Events:      config.DefaultEvents(),
 			Outbox:      config.DefaultOutbox(),
 			RecordTypes: []string{"movie"},
+			Tombstones:  tombstoned{Retention: controller.DefaultRetention},
 		},
 		Build:   build,
 		Migrate: app.Migrations[settings](mysql.Migrations()),
@@ -68,7 +85,7 @@ func build(_ context.Context, env app.Env[settings]) (app.Service, error) {
 	if err != nil {
 		return app.Service{}, err
 	}
-	h := handler.New(controller.New(repository, env.Config.RecordTypes, time.Now))
+	h := handler.New(controller.New(repository, env.Config.rules(), time.Now))
 	service.RegisterGRPC = func(r grpc.ServiceRegistrar) { ratingv1.RegisterRatingServiceServer(r, h) }
 	service.RegisterREST = []rpc.RegisterREST{ratingv1.RegisterRatingServiceHandler}
 	return service, nil

@@ -13,13 +13,15 @@ import (
 	"movieexample.com/fleet/services/rating/internal/repository/memory"
 	"movieexample.com/fleet/services/rating/internal/repository/mysql"
 	"movieexample.com/fleet/services/rating/internal/repository/observed"
+	"movieexample.com/fleet/services/rating/internal/tombstones"
 )
 
 // open is where ratings are kept, and the beginning of the service that has it. Readers have last known aggregates around
 // the breaker around the database.
 func open(env app.Env[settings]) (layers.Repository, app.Service, error) {
 	if env.Config.Storage.Kind == config.Memory {
-		return observed.New(memory.New(), env.Traces, env.Metrics), app.Service{}, nil
+		store := memory.New()
+		return observed.New(store, env.Traces, env.Metrics), app.Service{Workers: []app.Worker{purger(env, store)}}, nil
 	}
 	db, service, err := app.OpenDatabase(env, name, mysql.LowestSchema, true)
 	if err != nil {
@@ -28,10 +30,12 @@ func open(env app.Env[settings]) (layers.Repository, app.Service, error) {
 	box, relay := outbox.Open(db, outbox.Options{
 		Service: name, Events: env.Config.Events, Outbox: env.Config.Outbox, Metrics: env.Metrics, Log: env.Log, Traces: env.Traces,
 	})
+	store := mysql.NewTelling(db, box)
+	service.Workers = []app.Worker{purger(env, store)}
 	if relay != nil {
-		service.Workers = []app.Worker{{Name: "outbox relay", Run: relay}}
+		service.Workers = append(service.Workers, app.Worker{Name: "outbox relay", Run: relay})
 	}
-	guarded := layers.Guard(observed.New(mysql.NewTelling(db, box), env.Traces, env.Metrics), storage.NewGuard(env.Breaker("database")))
+	guarded := layers.Guard(observed.New(store, env.Traces, env.Metrics), storage.NewGuard(env.Breaker("database")))
 	repository, err := layers.Remember(guarded, lastknown.Options{
 		Dependency: "database", Metrics: lastknown.NewMetrics(env.Metrics), Log: env.Log, Now: time.Now,
 	})
@@ -39,4 +43,11 @@ func open(env app.Env[settings]) (layers.Repository, app.Service, error) {
 		return nil, app.Service{}, errors.Join(err, db.Close())
 	}
 	return repository, service, nil
+}
+
+func purger(env app.Env[settings], store tombstones.Repository) app.Worker {
+	p := tombstones.New(store, tombstones.Options{
+		Retention: env.Config.Tombstones.Retention, Now: time.Now, Metrics: env.Metrics, Log: env.Log,
+	})
+	return app.Worker{Name: "tombstones", Run: p.Run}
 }

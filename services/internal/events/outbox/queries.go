@@ -25,10 +25,6 @@ const (
 			COALESCE((SELECT TIMESTAMPDIFF(MICROSECOND, create_time, UTC_TIMESTAMP(6))
 				FROM outbox WHERE publish_time IS NULL ORDER BY id LIMIT 1), 0)`
 
-	// The name is for the whole server, hence the database's name in it; it may have 64 characters, hence the hash.
-	lockSQL   = `SELECT GET_LOCK(CONCAT('fleet-outbox-', LEFT(SHA2(DATABASE(), 256), 32)), 0)`
-	unlockSQL = `SELECT RELEASE_LOCK(CONCAT('fleet-outbox-', LEFT(SHA2(DATABASE(), 256), 32)))`
-
 	// eraseSQL leaves the event, so that subscribers still learn that the record has changed.
 	eraseSQL = `
 		UPDATE outbox SET actor = '', subject = '', before_state = NULL, after_state = NULL WHERE subject = ?`

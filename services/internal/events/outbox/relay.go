@@ -3,7 +3,6 @@ package outbox
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,10 +10,12 @@ import (
 
 	"movieexample.com/fleet/services/internal/broker"
 	"movieexample.com/fleet/services/internal/events"
+	"movieexample.com/fleet/services/internal/storage"
 	"movieexample.com/fleet/services/internal/telemetry"
 )
 
 const (
+	lockName  = "outbox"
 	batchSize = 500
 	// publishTime bounds one batch; a service that stops waits for it.
 	publishTime = 5 * time.Second
@@ -82,22 +83,25 @@ func (r *Relay) sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// serve publishes for one term, if the lock is free.
-func (r *Relay) serve(ctx context.Context) (err error) {
-	conn, err := r.db.Conn(ctx)
-	if err != nil {
+// serve publishes for one term, if no other instance does.
+func (r *Relay) serve(ctx context.Context) error {
+	var failure error // of the work itself: what is wrong with the database is known by it
+	ran, err := storage.Alone(ctx, r.db, lockName, func(ctx context.Context, conn *sql.Conn) error {
+		failure = r.term(ctx, conn)
+		return failure
+	})
+	switch {
+	case failure != nil:
+		return failure
+	case err != nil:
 		return databaseError{err}
-	}
-	var got sql.NullBool
-	if err := conn.QueryRowContext(ctx, lockSQL).Scan(&got); err != nil {
-		discard(conn)
-		return databaseError{err}
-	}
-	if !got.Bool {
-		_ = conn.Close() // back to the pool
+	case !ran:
 		return errWaiting
 	}
-	defer func() { err = errors.Join(err, free(ctx, conn)) }()
+	return nil
+}
+
+func (r *Relay) term(ctx context.Context, conn *sql.Conn) error {
 	for end := time.Now().Add(term); time.Now().Before(end) && ctx.Err() == nil; {
 		n, err := r.batch(ctx, conn)
 		if err != nil {
@@ -113,23 +117,6 @@ func (r *Relay) serve(ctx context.Context) (err error) {
 		}
 	}
 	return nil
-}
-
-// free gives the lock back. A connection on which that fails is closed, which frees the lock too.
-func free(ctx context.Context, conn *sql.Conn) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTime)
-	defer cancel()
-	var freed sql.NullBool
-	if err := conn.QueryRowContext(ctx, unlockSQL).Scan(&freed); err != nil || !freed.Bool {
-		discard(conn)
-		return nil
-	}
-	return conn.Close()
-}
-
-// discard closes the connection itself, which may hold the lock.
-func discard(conn *sql.Conn) {
-	_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // the way in which the pool is told
 }
 
 // batch publishes the next events and marks them. It is done with those that it has begun even if ctx ends.

@@ -496,7 +496,8 @@ type PutRatingRequest struct {
 	UserId string `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	// 1 to 5.
 	Value int32 `protobuf:"varint,4,opt,name=value,proto3" json:"value,omitempty"`
-	// When the user rated; at most five minutes ahead of the service's clock. Empty: now.
+	// When the user rated; at most five minutes ahead of the service's clock, and within its tombstones.retention (a week).
+	// Empty: now.
 	OccurredAt    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -631,7 +632,8 @@ type DeleteRatingRequest struct {
 	RecordId string `protobuf:"bytes,2,opt,name=record_id,json=recordId,proto3" json:"record_id,omitempty"`
 	// The user whose rating is taken back. Where tokens are asked for it may be empty: it is the token's user.
 	UserId string `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// When the user took it back; at most five minutes ahead of the service's clock. Empty: now.
+	// When the user took it back; at most five minutes ahead of the service's clock, and within its tombstones.retention (a
+	// week). Empty: now.
 	OccurredAt    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -29,8 +29,13 @@ const (
 type options struct {
 	topic       string
 	recordTypes []string
+	retention   time.Duration
 	skipRefused bool
 	timeout     time.Duration
+}
+
+func (o options) rules() controller.Rules {
+	return controller.Rules{RecordTypes: o.recordTypes, Retention: o.retention}
 }
 
 func main() {
@@ -68,6 +73,7 @@ Exit codes: 0 all were sent, 1 some were not, 2 a mistake in flags, file or bind
 	}
 	c.Flags().StringVar(&o.topic, "topic", "ratings", "topic of rating events; it must be there")
 	c.Flags().StringSliceVar(&o.recordTypes, "record-types", []string{"movie"}, "kinds of records that may be rated")
+	c.Flags().DurationVar(&o.retention, "retention", controller.DefaultRetention, "how old an event may be, as rating has it in tombstones.retention")
 	c.Flags().BoolVar(&o.skipRefused, "skip-refused", false, "send the good events of a file that has bad ones too")
 	c.Flags().DurationVar(&o.timeout, "timeout", 30*time.Second, "longest wait for the acknowledgement of one event")
 	return c
@@ -88,7 +94,7 @@ func run(ctx context.Context, o options, name string, out io.Writer) error {
 	defer client.Close()
 	p := producer.Producer{
 		Client: client, Topic: o.topic, SkipRefused: o.skipRefused, Now: time.Now, Told: os.Stderr,
-		Check: func(e event.Event) error { return controller.Check(e.Write(), o.recordTypes, time.Now()) },
+		Check: func(e event.Event) error { return o.rules().Check(e.Write(), time.Now()) },
 	}
 	counts, err := p.Run(ctx, file)
 	_, _ = fmt.Fprintf(out, "sent %d, refused %d, not sent %d\n", counts.Sent, counts.Refused, counts.Unsent)

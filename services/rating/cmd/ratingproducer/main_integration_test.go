@@ -60,9 +60,12 @@ func send(t *testing.T, binding, stdin string, args ...string) (code int, stdout
 	return 0, out.String(), errs.String()
 }
 
+// occurred is the same in all runs of a test: ids are made of the text.
+var occurred = time.Now().UTC().Format(time.RFC3339) //nolint:gochecknoglobals // never changed
+
 func event(n int) string {
-	return fmt.Sprintf(`{"version":2,"eventId":"e%d","eventType":"put","userId":"u%d","recordId":"%d","recordType":"movie","value":%d,"occurredAt":"2024-05-06T07:08:09Z"}`,
-		n, n, n%100, n%5+1)
+	return fmt.Sprintf(`{"version":2,"eventId":"e%d","eventType":"put","userId":"u%d","recordId":"%d","recordType":"movie","value":%d,"occurredAt":%q}`,
+		n, n, n%100, n%5+1, occurred)
 }
 
 // received are the records of the topic, in order for each key.
@@ -132,6 +135,7 @@ func TestExitCodes(t *testing.T) {
 		"one is refused":  {may, event(1) + "\nrubble", []string{"-"}, 1, "sent 0, refused 1, not sent 1\n", "line 2 refused: is no event in JSON"},
 		"refused, passed": {may, event(1) + "\nrubble", []string{"--skip-refused", "-"}, 1, "sent 1, refused 1, not sent 0\n", "line 2"},
 		"type of record":  {may, event(1), []string{"--record-types", "series", "-"}, 1, "sent 0, refused 1, not sent 0\n", "want one of: series"},
+		"expired":         {may, event(1), []string{"--retention", "1ns", "-"}, 1, "sent 0, refused 1, not sent 0\n", "want one of the last"},
 		"no right":        {mayNot, event(1), []string{"-"}, 1, "sent 0, refused 0, not sent 1\n", "grant the binding's user"},
 		"no topic":        {may, event(1), []string{"--topic", "none", "-"}, 1, "sent 0, refused 0, not sent 1\n", "topic"},
 		"no binding":      {"/none/kafka", event(1), []string{"-"}, 2, "", "does not exist"},

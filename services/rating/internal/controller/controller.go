@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"movieexample.com/fleet/services/internal/batch"
@@ -10,10 +9,6 @@ import (
 	"movieexample.com/fleet/services/internal/validate"
 	"movieexample.com/fleet/services/rating/internal/model"
 )
-
-// maxAhead is how far a write may lie in the future: clocks of callers differ, but a write of next year would make every
-// later one stale.
-const maxAhead = 5 * time.Minute
 
 // Repository keeps ratings. Write decides by model.Apply and changes the row and its record's aggregate as one.
 type Repository interface {
@@ -26,20 +21,20 @@ type Repository interface {
 
 // Controller is safe for concurrent use.
 type Controller struct {
-	repository  Repository
-	recordTypes []string
-	now         func() time.Time
+	repository Repository
+	rules      Rules
+	now        func() time.Time
 }
 
-// New takes the record types that may be rated and the clock.
-func New(repository Repository, recordTypes []string, now func() time.Time) *Controller {
-	return &Controller{repository: repository, recordTypes: slices.Clone(recordTypes), now: now}
+// New takes what may be written, and the clock.
+func New(repository Repository, rules Rules, now func() time.Time) *Controller {
+	return &Controller{repository: repository, rules: rules, now: now}
 }
 
 // Aggregate is the record's aggregate with a count of at least 1; nobody rated it: NotFound.
 func (c *Controller) Aggregate(ctx context.Context, record model.Record) (model.Aggregate, error) {
 	var fields validate.Fields
-	fields.OneOf("record_type", record.Type, c.recordTypes)
+	c.rules.checkType(&fields, record.Type)
 	if err := fields.Err(); err != nil {
 		return model.Aggregate{}, err
 	}
@@ -64,7 +59,7 @@ func (c *Controller) Aggregates(
 	ctx context.Context, recordType string, ids []string,
 ) (found []RecordAggregate, missing []string, err error) {
 	var fields validate.Fields
-	fields.OneOf("record_type", recordType, c.recordTypes)
+	c.rules.checkType(&fields, recordType)
 	if err := fields.Err(); err != nil {
 		return nil, nil, err
 	}
@@ -99,23 +94,10 @@ func (c *Controller) write(ctx context.Context, w model.Write) (model.Result, er
 		w.OccurredAt = now
 	}
 	w.OccurredAt = microseconds(w.OccurredAt)
-	if err := Check(w, c.recordTypes, now); err != nil {
+	if err := c.rules.Check(w, now); err != nil {
 		return model.Result{}, err
 	}
 	return c.repository.Write(ctx, w, now)
-}
-
-// Check holds a write to the rules that depend on settings and on the clock; all others stand in the proto file.
-func Check(w model.Write, recordTypes []string, now time.Time) error {
-	var fields validate.Fields
-	fields.OneOf("record_type", w.Key.Record.Type, recordTypes)
-	if w.OccurredAt.After(now.Add(maxAhead)) {
-		fields.Fail("occurred_at", "is %s, more than %s ahead of the service's clock", w.OccurredAt.Format(time.RFC3339), maxAhead)
-	}
-	if w.OccurredAt.Before(time.Unix(0, 0)) {
-		fields.Fail("occurred_at", "is %s, want a time after 1970", w.OccurredAt.Format(time.RFC3339))
-	}
-	return fields.Err()
 }
 
 // microseconds is the precision that is stored: what is finer would differ between two runs of the same comparison.

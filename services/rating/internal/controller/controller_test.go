@@ -17,7 +17,7 @@ import (
 var now = time.Date(2024, 5, 6, 7, 8, 9, 123456789, time.FixedZone("east", 7200))
 
 func newController() *controller.Controller {
-	return controller.New(memory.New(), []string{"movie"}, func() time.Time { return now })
+	return controller.New(memory.New(), controller.Rules{RecordTypes: []string{"movie"}, Retention: 7 * 24 * time.Hour}, func() time.Time { return now })
 }
 
 func key() model.Key {
@@ -34,6 +34,7 @@ func TestPutRefuses(t *testing.T) {
 		"record type":  {func(k *model.Key) { k.Record.Type = "book" }, 3, now, "record_type"},
 		"no type":      {func(k *model.Key) { k.Record.Type = "" }, 3, now, "record_type"},
 		"future":       {func(*model.Key) {}, 3, now.Add(5*time.Minute + time.Microsecond), "occurred_at"},
+		"expired":      {func(*model.Key) {}, 3, now.Add(-7*24*time.Hour - time.Microsecond), "occurred_at"},
 		"before 1970":  {func(*model.Key) {}, 3, time.Unix(-1, 0), "occurred_at"},
 		"year 1, zone": {func(*model.Key) {}, 3, time.Time{}.Add(time.Hour), "occurred_at"},
 	} {
@@ -69,6 +70,13 @@ func TestFutureWithinTheClocksToleranceIsKept(t *testing.T) {
 	result, err := newController().Put(t.Context(), key(), 3, at)
 	if err != nil || !result.Row.OccurredAt.Equal(at.Truncate(time.Microsecond)) {
 		t.Errorf("Put = %v, %v, want it to occur at %v", result.Row, err, at)
+	}
+}
+
+func TestTheOldestThatIsNotExpiredIsKept(t *testing.T) {
+	at := now.Truncate(time.Microsecond).Add(-7 * 24 * time.Hour)
+	if result, err := newController().Delete(t.Context(), key(), at); err != nil || result.Outcome != model.Applied {
+		t.Errorf("Delete = %v, %v, want it applied", result, err)
 	}
 }
 
@@ -137,7 +145,7 @@ func (broken) Aggregates(context.Context, string, []string) (map[string]model.Ag
 }
 
 func TestFailuresPass(t *testing.T) {
-	c := controller.New(broken{}, []string{"movie"}, time.Now)
+	c := controller.New(broken{}, controller.Rules{RecordTypes: []string{"movie"}}, time.Now)
 	_, one := c.Aggregate(t.Context(), key().Record)
 	_, _, many := c.Aggregates(t.Context(), "movie", []string{"1"})
 	if !errors.Is(one, errAway) || !errors.Is(many, errAway) {

@@ -19,7 +19,7 @@ import (
 var now = time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
 
 func newHandler() *handler.Handler {
-	return handler.New(controller.New(memory.New(), []string{"movie"}, func() time.Time { return now }))
+	return handler.New(controller.New(memory.New(), controller.Rules{RecordTypes: []string{"movie"}, Retention: time.Hour}, func() time.Time { return now }))
 }
 
 func TestOneRating(t *testing.T) {

@@ -34,6 +34,20 @@ func (r *Repository) Write(_ context.Context, w model.Write, now time.Time) (mod
 	return result, nil
 }
 
+// Purge forgets tombstones of deletions that occurred before a time, at most so many.
+func (r *Repository) Purge(_ context.Context, before time.Time, most int) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	purged := 0
+	for key, row := range r.rows {
+		if purged < most && row.Deleted && row.OccurredAt.Before(before) {
+			delete(r.rows, key)
+			purged++
+		}
+	}
+	return purged, nil
+}
+
 // Aggregate is zero for a record that nobody rated.
 func (r *Repository) Aggregate(_ context.Context, record model.Record) (model.Aggregate, error) {
 	r.mu.RLock()

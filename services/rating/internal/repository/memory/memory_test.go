@@ -8,5 +8,5 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	repositorytest.Run(t, func(*testing.T) repositorytest.Repository { return memory.New() })
+	repositorytest.RunStore(t, func(*testing.T) repositorytest.Store { return memory.New() })
 }

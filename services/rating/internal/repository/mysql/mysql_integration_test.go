@@ -24,13 +24,13 @@ func TestMain(m *testing.M) {
 }
 
 func TestContract(t *testing.T) {
-	repositorytest.Run(t, func(t *testing.T) repositorytest.Repository {
+	repositorytest.RunStore(t, func(t *testing.T) repositorytest.Store {
 		return mysql.New(storagetest.Migrated(t, server, mysql.Migrations()))
 	})
 }
 
 func TestContractTelling(t *testing.T) {
-	repositorytest.Run(t, func(t *testing.T) repositorytest.Repository {
+	repositorytest.RunStore(t, func(t *testing.T) repositorytest.Store {
 		return mysql.NewTelling(storagetest.Migrated(t, server, mysql.Migrations()), outbox.New())
 	})
 }

@@ -19,6 +19,9 @@ const (
 		INSERT INTO rating_aggregates (record_type, record_id, rating_sum, rating_count) VALUES (?, ?, ?, ?)
 		ON DUPLICATE KEY UPDATE rating_sum = rating_sum + VALUES(rating_sum), rating_count = rating_count + VALUES(rating_count)`
 
+	purgeSQL = `
+		DELETE FROM ratings WHERE tombstone_at < ? ORDER BY tombstone_at LIMIT ?`
+
 	readAggregateSQL = `
 		SELECT rating_sum, rating_count FROM rating_aggregates WHERE record_type = ? AND record_id = ?`
 

@@ -6,7 +6,7 @@ import (
 )
 
 // LowestSchema is the oldest version of the schema that this program works with.
-const LowestSchema = 3
+const LowestSchema = 4
 
 //go:embed migrations/*.sql
 var migrations embed.FS

@@ -18,7 +18,7 @@ var (
 	start = time.Date(2024, 5, 6, 7, 8, 9, 123456000, time.UTC)
 )
 
-// Repository is what the tests ask of an implementation.
+// Repository is what the tests ask of an implementation, and of what wraps one.
 type Repository interface {
 	Write(ctx context.Context, w model.Write, now time.Time) (model.Result, error)
 	Aggregate(ctx context.Context, record model.Record) (model.Aggregate, error)
