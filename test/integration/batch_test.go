@@ -4,13 +4,16 @@ package integration_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	metadatav1 "movieexample.com/fleet/services/proto/metadata/v1"
 	moviev1 "movieexample.com/fleet/services/proto/movie/v1"
@@ -120,4 +123,39 @@ func TestBatchWhileMetadataIsAway(t *testing.T) {
 	link.Set(parts.Fault{Refuse: true})
 	f.wantBatch(t, []string{"tt1"}, "tt1* rated", "missing: ")
 	f.movie.wantStatus(t, http.MethodGet, "/v1/movies:batchGet?movieIds=tt1&movieIds=tt2", "", 503, codes.Unavailable)
+}
+
+// What is too large for one answer is said to be so, and is had in parts.
+func TestBatchTooLargeForOneAnswer(t *testing.T) {
+	f := fleet{metadata: serve(t, "metadata", "", ""), rating: serve(t, "rating", "", "")}
+	f.metadata.wantReady(t)
+	f.rating.wantReady(t)
+	f.movie = serve(t, "movie", "upstreams: {metadata: {target: 'static:///"+f.metadata.api+"'}, rating: {target: 'static:///"+f.rating.api+"'}}\n", "")
+	f.movie.wantReady(t)
+	var actors, ids []string
+	for range 100 {
+		actors = append(actors, strings.Repeat("𝄞", 255))
+	}
+	for i := range 50 { // about 100 KiB each
+		ids = append(ids, fmt.Sprint("tt", i))
+		_, err := metadatav1.NewMetadataServiceClient(f.metadata.conn).PutMetadata(t.Context(), &metadatav1.PutMetadataRequest{
+			Metadata: &metadatav1.Metadata{Id: ids[i], Title: "T", Actors: actors},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	movie := moviev1.NewMovieServiceClient(f.movie.conn)
+	for range 2 { // what is known of all of them by the second time is too large as well
+		_, err := movie.BatchGetMovieDetails(t.Context(), &moviev1.BatchGetMovieDetailsRequest{MovieIds: ids})
+		if s := status.Convert(err); s.Code() != codes.ResourceExhausted || !strings.Contains(s.Message(), "ask for fewer") {
+			t.Errorf("BatchGetMovieDetails of 5 MiB = %v, want RESOURCE_EXHAUSTED and what to do", err)
+		}
+		for half := range slices.Chunk(ids, 25) {
+			got, err := movie.BatchGetMovieDetails(t.Context(), &moviev1.BatchGetMovieDetailsRequest{MovieIds: half})
+			if err != nil || len(got.GetDetails()) != 25 {
+				t.Errorf("BatchGetMovieDetails of half of them = %d movies, %v, want 25", len(got.GetDetails()), err)
+			}
+		}
+	}
 }

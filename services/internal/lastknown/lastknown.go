@@ -142,7 +142,9 @@ func (f *Fallback[K, T]) rememberAll(keys []K, values map[K]T) {
 	}
 }
 
-// falls tells whether the dependency is to blame: not for a bad request, nor when nobody waits for the answer any more.
+// falls tells whether the dependency is to blame: not for a bad request or one for too much, nor when nobody waits for the
+// answer any more.
 func falls(ctx context.Context, err error) bool {
-	return problem.KindOf(err) != problem.Invalid && !errors.Is(ctx.Err(), context.Canceled)
+	kind := problem.KindOf(err)
+	return kind != problem.Invalid && kind != problem.Exhausted && !errors.Is(ctx.Err(), context.Canceled)
 }

@@ -157,6 +157,7 @@ func TestNoFallback(t *testing.T) {
 	}{
 		"caller gone": {gone, away},
 		"bad request": {t.Context(), invalid},
+		"too much":    {t.Context(), problem.NewExhausted(nil, "too large for one answer")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)

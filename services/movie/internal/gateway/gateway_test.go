@@ -11,11 +11,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"movieexample.com/fleet/services/internal/lastknown"
@@ -149,8 +151,12 @@ func TestFailures(t *testing.T) {
 			if _, err := gateway.NewRating(conn).Get(t.Context(), "1"); problem.KindOf(err) != want {
 				t.Errorf("Rating.Get = %v, want kind %v", err, want)
 			}
-			if _, err := gateway.NewMetadata(conn).GetMany(t.Context(), []string{"1"}); problem.KindOf(err) != problem.Unavailable {
-				t.Errorf("Metadata.GetMany = %v, want Unavailable", err)
+			many := problem.Unavailable
+			if code == codes.ResourceExhausted { // the server says no time to come back: it is too much, not too busy
+				many = problem.Exhausted
+			}
+			if _, err := gateway.NewMetadata(conn).GetMany(t.Context(), []string{"1"}); problem.KindOf(err) != many {
+				t.Errorf("Metadata.GetMany = %v, want kind %v", err, many)
 			}
 			if _, err := gateway.NewRating(conn).GetMany(t.Context(), []string{"1"}); problem.KindOf(err) != problem.Unavailable {
 				t.Errorf("Rating.GetMany = %v, want Unavailable", err)
@@ -207,5 +213,22 @@ func TestRememberedOfMany(t *testing.T) {
 	want([]string{"1", "2"}, nil, away) // whether 2 has one now, nobody can say
 	if diff := cmp.Diff(map[string]model.Rating{"1": stale}, remembered.GetSome(t.Context(), []string{"1", "2"})); diff != "" {
 		t.Errorf("GetSome (-want +got):\n%s", diff)
+	}
+}
+
+// busy is a connection to a server that says when to come back.
+type busy struct{ grpc.ClientConnInterface }
+
+func (busy) Invoke(context.Context, string, any, any, ...grpc.CallOption) error {
+	s, err := status.New(codes.ResourceExhausted, "too many calls").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)})
+	if err != nil {
+		return err
+	}
+	return s.Err()
+}
+
+func TestMetadataIsTooBusy(t *testing.T) {
+	if _, err := gateway.NewMetadata(busy{}).GetMany(t.Context(), []string{"1"}); problem.KindOf(err) != problem.Unavailable {
+		t.Errorf("Metadata.GetMany = %v, want Unavailable", err)
 	}
 }

@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"context"
+	"slices"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -34,9 +36,13 @@ func (g *Metadata) Get(ctx context.Context, id string) (model.Metadata, error) {
 	return metadataOf(response.GetMetadata()), nil
 }
 
-// GetMany is the metadata of those of the movies that there are. Unavailable: the service failed in any way.
+// GetMany is the metadata of those of the movies that there are. Exhausted: it is too much for one answer; Unavailable: the
+// service failed in any other way.
 func (g *Metadata) GetMany(ctx context.Context, ids []string) (map[string]model.Metadata, error) {
 	response, err := g.client.BatchGetMetadata(ctx, &metadatav1.BatchGetMetadataRequest{MovieIds: ids})
+	if tooLarge(err) {
+		return nil, problem.NewExhausted(err, "the movies together are too large for one answer: ask for fewer")
+	}
 	if err != nil {
 		return nil, problem.NewUnavailable(err, "metadata cannot be had now")
 	}
@@ -45,6 +51,15 @@ func (g *Metadata) GetMany(ctx context.Context, ids []string) (map[string]model.
 		found[m.GetId()] = metadataOf(m)
 	}
 	return found, nil
+}
+
+// tooLarge tells a message beyond gRPC's limit from a service that is too busy, which says when to come back.
+func tooLarge(err error) bool {
+	s := status.Convert(err)
+	return s.Code() == codes.ResourceExhausted && !slices.ContainsFunc(s.Details(), func(detail any) bool {
+		_, hint := detail.(*errdetails.RetryInfo)
+		return hint
+	})
 }
 
 func metadataOf(m *metadatav1.Metadata) model.Metadata {

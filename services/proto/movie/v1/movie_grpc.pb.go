@@ -38,8 +38,8 @@ type MovieServiceClient interface {
 	// and was not seen before. A failing rating is never an error: the last known one is given, else none.
 	GetMovieDetails(ctx context.Context, in *GetMovieDetailsRequest, opts ...grpc.CallOption) (*GetMovieDetailsResponse, error)
 	// BatchGetMovieDetails returns many movies at once. An id that no movie has is no failure: it is listed apart.
-	// UNAVAILABLE: metadata cannot be had now, and some of the movies were not seen before. Failing ratings are never an
-	// error, as in GetMovieDetails.
+	// UNAVAILABLE: metadata cannot be had now, and some of the movies were not seen before. RESOURCE_EXHAUSTED: the
+	// movies together are larger than 4 MiB; ask for fewer. Failing ratings are never an error, as in GetMovieDetails.
 	BatchGetMovieDetails(ctx context.Context, in *BatchGetMovieDetailsRequest, opts ...grpc.CallOption) (*BatchGetMovieDetailsResponse, error)
 	// UploadFile stores a content. It is answered once all of the content is safe on the disk; the same content twice is one
 	// file. A stream that breaks can be taken up again with the same upload_id where GetUpload says. By gRPC only.
@@ -124,8 +124,8 @@ type MovieServiceServer interface {
 	// and was not seen before. A failing rating is never an error: the last known one is given, else none.
 	GetMovieDetails(context.Context, *GetMovieDetailsRequest) (*GetMovieDetailsResponse, error)
 	// BatchGetMovieDetails returns many movies at once. An id that no movie has is no failure: it is listed apart.
-	// UNAVAILABLE: metadata cannot be had now, and some of the movies were not seen before. Failing ratings are never an
-	// error, as in GetMovieDetails.
+	// UNAVAILABLE: metadata cannot be had now, and some of the movies were not seen before. RESOURCE_EXHAUSTED: the
+	// movies together are larger than 4 MiB; ask for fewer. Failing ratings are never an error, as in GetMovieDetails.
 	BatchGetMovieDetails(context.Context, *BatchGetMovieDetailsRequest) (*BatchGetMovieDetailsResponse, error)
 	// UploadFile stores a content. It is answered once all of the content is safe on the disk; the same content twice is one
 	// file. A stream that breaks can be taken up again with the same upload_id where GetUpload says. By gRPC only.
