@@ -5,8 +5,10 @@ empty :=
 space := $(empty) $(empty)
 proto_path = $(subst $(space),:,$(foreach p,$(PROTO_PLUGINS),$(call tooldir,$p)))
 
-.PHONY: generate-proto lint-proto check-proto-breaking release-proto
-generate-proto: $(call tool,buf) $(foreach p,$(PROTO_PLUGINS),$(call tool,$p)) ## Write the Go code of the services' proto files: messages, gRPC, REST.
+.PHONY: tools-proto generate-proto lint-proto check-proto-breaking release-proto
+tools-proto: $(call tool,buf) $(foreach p,$(PROTO_PLUGINS),$(call tool,$p))
+
+generate-proto: tools-proto ## Write the Go code of the services' proto files: messages, gRPC, REST.
 	@cd services/proto && PATH="$(proto_path):$$PATH" $(call tool,buf) generate
 
 lint-proto: $(call tool,buf) ## Check the services' proto files: layout, names, comments.

@@ -1,2 +1,2 @@
-// Package tryit does what docs/try-it.md tells a newcomer to do.
+// Package tryit follows the documents that tell a newcomer what to do.
 package tryit
