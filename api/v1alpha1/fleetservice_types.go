@@ -7,6 +7,7 @@ import (
 // FleetServiceSpec is the wanted state of one continuously delivered service.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.storage) || self.storage != 'MySQL' || (has(self.bindings) && has(self.bindings.mysql))",message="storage MySQL needs bindings.mysql.secretRef.name: the Secret with the database's address and credentials"
+// +kubebuilder:validation:XValidation:rule="!has(self.bindings) || !has(self.bindings.consulAdmin) || has(self.bindings.consul)",message="bindings.consulAdmin is the operator's part of bindings.consul: bind that too, or leave both out"
 // +kubebuilder:validation:XValidation:rule="!has(self.migrations) || (has(self.storage) && self.storage == 'MySQL')",message="migrations need storage MySQL"
 // +kubebuilder:validation:XValidation:rule="!has(self.ports) || (self.ports.?grpc.orValue(8080) != self.ports.?http.orValue(8180) && self.ports.?grpc.orValue(8080) != self.ports.?admin.orValue(8090) && self.ports.?http.orValue(8180) != self.ports.?admin.orValue(8090))",message="ports.grpc, ports.http and ports.admin must be three different ports; those left out are 8080, 8180 and 8090"
 // +kubebuilder:validation:XValidation:rule="self.?traffic.?northSouth.orValue('None') != 'Gateway' || size(self.traffic.?gateway.?parentRefs.orValue([])) > 0",message="traffic.northSouth Gateway needs traffic.gateway.parentRefs: the Gateways that the routes attach to"

@@ -43,8 +43,7 @@ type SecretReference struct {
 
 // ConsulBinding connects a service with Consul.
 type ConsulBinding struct {
-	// secretRef names a Secret in the Service Binding layout with the keys type (consul), host and port, and
-	// optionally scheme (http) and token. Its files are mounted live at /bindings/consul.
+	// secretRef names a Secret in the Service Binding layout with the keys type (consul), host, port, [scheme, token].
 	// +required
 	SecretRef SecretReference `json:"secretRef"`
 }
@@ -52,7 +51,7 @@ type ConsulBinding struct {
 // MySQLBinding connects a service with its database.
 type MySQLBinding struct {
 	// secretRef names a Secret in the Service Binding layout with the keys type (mysql), host, port, username,
-	// password and database. Its files are mounted live at /bindings/mysql.
+	// password and database.
 	// +required
 	SecretRef SecretReference `json:"secretRef"`
 	// allowShared permits that another service of the application uses the same database. Default false: two
@@ -63,17 +62,16 @@ type MySQLBinding struct {
 
 // KafkaBinding connects a service with Kafka.
 type KafkaBinding struct {
-	// secretRef names a Secret in the Service Binding layout with the keys type (kafka) and bootstrap-servers, and
-	// optionally security.protocol, sasl.mechanism, username, password and ca.crt. Its files are mounted live at
-	// /bindings/kafka.
+	// secretRef names a Secret in the Service Binding layout with the keys type (kafka), bootstrap-servers,
+	// [security.protocol, sasl.mechanism, username, password, ca.crt].
 	// +required
 	SecretRef SecretReference `json:"secretRef"`
 }
 
 // RedisBinding connects a service with Redis.
 type RedisBinding struct {
-	// secretRef names a Secret in the Service Binding layout with the keys type (redis) and host, and optionally port,
-	// username, password and ca.crt. Its files are mounted live at /bindings/redis.
+	// secretRef names a Secret in the Service Binding layout with the keys type (redis), host, [port, username,
+	// password, ca.crt].
 	// +required
 	SecretRef SecretReference `json:"secretRef"`
 }
@@ -81,17 +79,21 @@ type RedisBinding struct {
 // AuthKeysBinding gives a service the keys that sign tokens.
 type AuthKeysBinding struct {
 	// secretRef names a Secret with the keys type (auth-keys), signing (the id of the key that signs) and <id>.pem for each
-	// private key (Ed25519, PKCS #8). Its files are mounted live at /bindings/auth-keys.
+	// private key (Ed25519, PKCS #8).
 	// +required
 	SecretRef SecretReference `json:"secretRef"`
 }
 
-// Bindings are the connections of a service.
+// Bindings are the connections of a service. Each Secret is mounted live at /bindings/<kind>.
 type Bindings struct {
 	// consul is the registry in which instances register and callers find them. Without it callers use the
 	// Service object's DNS name.
 	// +optional
 	Consul *ConsulBinding `json:"consul,omitempty"`
+	// consulAdmin is what the operator itself uses, mounted nowhere: a token that may write services' config entries and
+	// take instances out. Default: consul.
+	// +optional
+	ConsulAdmin *ConsulBinding `json:"consulAdmin,omitempty"`
 	// mysql is the database of a service with storage MySQL.
 	// +optional
 	MySQL *MySQLBinding `json:"mysql,omitempty"`

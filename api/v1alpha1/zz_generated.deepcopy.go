@@ -108,6 +108,11 @@ func (in *Bindings) DeepCopyInto(out *Bindings) {
 		*out = new(ConsulBinding)
 		**out = **in
 	}
+	if in.ConsulAdmin != nil {
+		in, out := &in.ConsulAdmin, &out.ConsulAdmin
+		*out = new(ConsulBinding)
+		**out = **in
+	}
 	if in.MySQL != nil {
 		in, out := &in.MySQL, &out.MySQL
 		*out = new(MySQLBinding)

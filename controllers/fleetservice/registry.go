@@ -1,6 +1,7 @@
 package fleetservice
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,8 @@ func registration(fs *v1alpha1.FleetService) (v1alpha1.ConsulRegistration, bool)
 	if fs.Spec.Bindings == nil || fs.Spec.Bindings.Consul == nil {
 		return v1alpha1.ConsulRegistration{}, false
 	}
-	return v1alpha1.ConsulRegistration{Name: revision.ConsulName(fs), SecretName: fs.Spec.Bindings.Consul.SecretRef.Name}, true
+	secret := cmp.Or(fs.Spec.Bindings.ConsulAdmin, fs.Spec.Bindings.Consul).SecretRef.Name
+	return v1alpha1.ConsulRegistration{Name: revision.ConsulName(fs), SecretName: secret}, true
 }
 
 // registrations are where Consul holds something of the service after a reconcile that has left some places. A Consul that

@@ -154,7 +154,10 @@ func (s *stage) create(objects ...client.Object) {
 // secrets makes the Secrets that the sample binds.
 func (s *stage) secrets() {
 	s.t.Helper()
-	s.create(mysqlSecret("metadata"), mysqlSecret("rating"), secret("movies-consul", map[string]string{"type": "consul", "host": "consul", "port": "8500"}))
+	s.create(mysqlSecret("metadata"), mysqlSecret("rating"))
+	for _, of := range []string{"consul-admin", "metadata-consul", "rating-consul", "movie-consul"} {
+		s.create(secret("movies-"+of, map[string]string{"type": "consul", "host": "consul", "port": "8500"}))
+	}
 }
 
 func secret(name string, data map[string]string) *corev1.Secret {

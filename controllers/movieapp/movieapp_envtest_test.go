@@ -98,6 +98,16 @@ func TestCreation(t *testing.T) {
 func TestIdle(t *testing.T) {
 	t.Parallel()
 	s := up(t)
+	s.eventually(func() string { // events are written a moment after what they tell of
+		list := &eventsv1.EventList{}
+		if err := s.c.List(t.Context(), list, client.InNamespace(s.namespace)); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(list.Items, func(e eventsv1.Event) bool { return e.Reason == "Serving" }) {
+			return "no event tells that the application serves"
+		}
+		return ""
+	})
 	writes, reads := s.calls.seen()
 	for i := range 5 {
 		s.edit("movies", func(a *v1alpha1.MovieApp) {

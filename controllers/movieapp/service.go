@@ -160,6 +160,9 @@ func bindingsOf(app, own *v1alpha1.Bindings, storage v1alpha1.StorageKind) *v1al
 	if app != nil && b.Consul == nil {
 		b.Consul = app.Consul.DeepCopy()
 	}
+	if app != nil && b.Consul != nil {
+		b.ConsulAdmin = cmp.Or(b.ConsulAdmin, app.ConsulAdmin.DeepCopy())
+	}
 	if app != nil {
 		b.Kafka, b.Redis = cmp.Or(b.Kafka, app.Kafka.DeepCopy()), cmp.Or(b.Redis, app.Redis.DeepCopy())
 	}

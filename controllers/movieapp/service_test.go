@@ -111,6 +111,43 @@ func text(v any) string {
 	return string(raw)
 }
 
+// TestATokenForEachService: services with Secrets of their own find each other in Consul, because the operator's is the same.
+func TestATokenForEachService(t *testing.T) {
+	services, err := resolve(read(t, `
+metadata: {name: movies}
+spec:
+  image: {registry: r, tag: v1}
+  bindings: {consulAdmin: {secretRef: {name: admin}}}
+  ownership: {accountable: boss}
+  services:
+    movie: {dependsOn: [rating, search, stars], bindings: {consul: {secretRef: {name: movie}}}}
+    rating: {storage: Memory, bindings: {consul: {secretRef: {name: rating}}}}
+    search: {bindings: {consul: {secretRef: {name: elsewhere}}, consulAdmin: {secretRef: {name: admin-elsewhere}}}}
+    stars: {}
+`))
+	if err != nil {
+		t.Fatalf("resolve = error %v, want none", err)
+	}
+	got := map[string]string{}
+	for _, s := range services {
+		got[s.name] = text(s.spec.Bindings)
+		if s.name == "movie" {
+			got["upstreams"] = string(s.spec.Config.Raw)
+		}
+	}
+	bound := func(own, admin string) string {
+		return "consul:\n  secretRef:\n    name: " + own + "\nconsulAdmin:\n  secretRef:\n    name: " + admin + "\n"
+	}
+	want := map[string]string{
+		"movie": bound("movie", "admin"), "rating": bound("rating", "admin"), "search": bound("elsewhere", "admin-elsewhere"), "stars": "null\n",
+		"upstreams": `{"upstreams":{"rating":{"target":"consul:///cinema-movies-rating"},` +
+			`"search":{"target":"dns:///movies-search.cinema.svc:8080"},"stars":{"target":"dns:///movies-stars.cinema.svc:8080"}}}`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("bindings and upstreams (-want +got):\n%s", diff)
+	}
+}
+
 // TestDatabaseOnlyWhereNeeded: credentials of a database given to the whole application reach only services that use it.
 func TestDatabaseOnlyWhereNeeded(t *testing.T) {
 	services, err := resolve(read(t, `

@@ -61,11 +61,16 @@ func telemetryConfig(t *v1alpha1.Telemetry) map[string]any {
 // target is where from finds to: in Consul when both are in the same one, else by the name of its Service object.
 func target(namespace string, from, to *service) string {
 	f, t := from.spec.Bindings, to.spec.Bindings
-	if f != nil && t != nil && f.Consul != nil && t.Consul != nil && f.Consul.SecretRef == t.Consul.SecretRef {
+	if f != nil && t != nil && f.Consul != nil && t.Consul != nil && sameConsul(f, t) {
 		return "consul:///" + to.consulName(namespace)
 	}
 	// The name is completed by the pod's search list, so that it holds for every cluster domain.
 	return fmt.Sprintf("dns:///%s.%s.svc:%d", to.fleetService, namespace, effectivePorts(&to.spec).GRPC)
+}
+
+// sameConsul: each service may have a token of its own, and so a Secret; what the operator uses tells that it is one Consul.
+func sameConsul(a, b *v1alpha1.Bindings) bool {
+	return cmp.Or(a.ConsulAdmin, a.Consul).SecretRef == cmp.Or(b.ConsulAdmin, b.Consul).SecretRef
 }
 
 func (s *service) consulName(namespace string) string {

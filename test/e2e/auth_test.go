@@ -22,7 +22,7 @@ func TestTokens(t *testing.T) {
 		app.Spec.Auth = &v1alpha1.AppAuth{}
 		other := app.Spec.Services["metadata"]
 		auth := other.DeepCopy()
-		auth.Bindings.MySQL.SecretRef.Name = "auth-mysql"
+		auth.Bindings.MySQL.SecretRef.Name, auth.Bindings.Consul.SecretRef.Name = "auth-mysql", "movies-auth-consul"
 		app.Spec.Services["auth"] = *auth
 	}))
 	f.ready("movies", 3*time.Minute)

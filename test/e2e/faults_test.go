@@ -191,7 +191,7 @@ func (f *fleet) noRestarts() {
 	}
 }
 
-// consul asks Consul's API from inside the node, with the token that the services have.
+// consul asks Consul's API from inside the node, with the token that the operator has.
 func (f *fleet) consul(path string, options ...string) string {
 	f.t.Helper()
 	return must(f.t, "hack/cluster/cluster", slices.Concat([]string{"exec", "curl", "-sS", "--max-time", "5", "-H", "X-Consul-Token: " + f.token}, options, []string{"http://" + f.agent + path})...)

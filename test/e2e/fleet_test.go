@@ -25,7 +25,7 @@ const operatorNamespace = "movie-fleet-system"
 type fleet struct {
 	t            *testing.T
 	namespace    string
-	agent, token string // Consul's address and token, as the services have them
+	agent, token string // Consul's address, and a token that may do what the operator may
 }
 
 // in is the same fleet, seen by a subtest.
@@ -50,8 +50,8 @@ func newFleet(t *testing.T, namespace string) *fleet {
 	t.Helper()
 	f := &fleet{t: t, namespace: namespace}
 	must(t, "hack/cluster/cluster", "secrets", namespace, "movies")
-	f.agent = f.binding("movies-consul", "host") + ":" + f.binding("movies-consul", "port")
-	f.token = f.binding("movies-consul", "token")
+	f.agent = f.binding("movies-consul-admin", "host") + ":" + f.binding("movies-consul-admin", "port")
+	f.token = f.binding("movies-consul-admin", "token")
 	t.Cleanup(func() {
 		if t.Failed() {
 			f.dump()

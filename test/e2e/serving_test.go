@@ -147,12 +147,14 @@ func deleted(f *fleet) {
 func TestTwoAppsInOneNamespace(t *testing.T) {
 	f := newFleet(t, "two")
 	f.applyApp(sample(t, nil))
+	must(t, "hack/cluster/cluster", "secrets", f.namespace, "films")
 	f.applyApp(sample(t, func(app *v1alpha1.MovieApp) {
 		app.Name = "films"
-		for _, name := range []string{"metadata", "rating"} {
-			s := app.Spec.Services[name]
-			s.Bindings = &v1alpha1.Bindings{MySQL: &v1alpha1.MySQLBinding{SecretRef: v1alpha1.SecretReference{Name: name + "2-mysql"}}}
-			app.Spec.Services[name] = s
+		for name, s := range app.Spec.Services {
+			s.Bindings.Consul.SecretRef.Name = "films-" + name + "-consul"
+			if s.Bindings.MySQL != nil {
+				s.Bindings.MySQL.SecretRef.Name = name + "2-mysql"
+			}
 		}
 	}))
 	f.ready("movies", 3*time.Minute)

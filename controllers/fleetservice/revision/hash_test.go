@@ -63,6 +63,7 @@ func TestHashSame(t *testing.T) {
 		"resources, binary units":       {`"resources":{"limits":{"memory":"1Gi"}}`, `"resources":{"limits":{"memory":"1024Mi"}}`},
 		"bindings, none":                {``, `"bindings":{}`},
 		"bindings.mysql.allowShared":    {`"bindings":{"mysql":{"secretRef":{"name":"m"}}}`, `"bindings":{"mysql":{"secretRef":{"name":"m"},"allowShared":true}}`},
+		"bindings.consulAdmin":          {consul, `"bindings":{"consul":{"secretRef":{"name":"c"}},"consulAdmin":{"secretRef":{"name":"a"}}}`},
 		"consulName, default":           {consul, consul + `,"consulName":"movies-rating"`},
 		"consulName, without a binding": {``, `"consulName":"ratings"`},
 		"scheduling, none":              {``, `"scheduling":{"nodeSelector":{},"tolerations":[]}`},

@@ -107,10 +107,16 @@ func TestCheckComplete(t *testing.T) {
 	r := bindings.NewReader(a, clocktesting.NewFakePassiveClock(time.Unix(0, 0)))
 	both := mysql("db")
 	both.Consul = consul("tls").Consul
+	administered := consul("consul")
+	administered.ConsulAdmin = consul("tls").Consul
+	same := consul("tls")
+	same.ConsulAdmin = consul("tls").Consul
 	for name, tc := range map[string]struct {
 		in   *v1alpha1.Bindings
 		want bindings.Report
 	}{
+		"consulAdmin is the operator's": {administered, bindings.Report{Ready: true, Consul: &bindings.Consul{Scheme: "https", Host: "consul", Port: 8500, Token: "t0ken"}, RetryAfter: time.Minute}},
+		"consulAdmin, the same Secret":  {same, bindings.Report{Ready: true, Consul: &bindings.Consul{Scheme: "https", Host: "consul", Port: 8500, Token: "t0ken"}, RetryAfter: time.Minute}},
 		"no bindings at all":            {nil, bindings.Report{Ready: true}},
 		"kafka":                         {kafka("kafka"), bindings.Report{Ready: true, RetryAfter: time.Minute}},
 		"redis, port defaults":          {redis("redis"), bindings.Report{Ready: true, RetryAfter: time.Minute}},

@@ -32,7 +32,7 @@ type Report struct {
 	Ready bool
 	// Problems are all mistakes, in a fixed order; empty when Ready.
 	Problems []Problem
-	// Consul is set when the consul binding is complete.
+	// Consul is set when the consul binding is complete: as the operator is to use it, by consulAdmin if that is bound.
 	Consul *Consul
 	// MySQL is set when the mysql binding is complete.
 	MySQL *MySQL
@@ -97,35 +97,52 @@ func (r *Reader) Check(ctx context.Context, namespace string, b *v1alpha1.Bindin
 		if err != nil {
 			return Report{}, err
 		}
-		report.MySQL, report.Consul = cmp.Or(report.MySQL, f.mysql), cmp.Or(report.Consul, f.consul)
+		report.MySQL = cmp.Or(report.MySQL, f.mysql)
+		if !bound.podsOnly {
+			report.Consul = cmp.Or(report.Consul, f.consul)
+		}
 		r.add(&report, f)
 	}
 	report.Ready = len(report.Problems) == 0
 	return report, nil
 }
 
-// boundSecret is a Secret and what it is bound as.
-type boundSecret struct{ kind, name string }
+// boundSecret is a Secret and what it is bound as. The operator uses nothing of one that is podsOnly.
+type boundSecret struct {
+	kind, name string
+	podsOnly   bool
+}
 
 // secretsOf lists what is bound, in a fixed order.
 func secretsOf(b *v1alpha1.Bindings) []boundSecret {
 	var list []boundSecret
 	if b.MySQL != nil {
-		list = append(list, boundSecret{"mysql", b.MySQL.SecretRef.Name})
+		list = append(list, boundSecret{kind: "mysql", name: b.MySQL.SecretRef.Name})
 	}
-	if b.Consul != nil {
-		list = append(list, boundSecret{"consul", b.Consul.SecretRef.Name})
-	}
+	list = append(list, consulSecrets(b)...)
 	if b.Kafka != nil {
-		list = append(list, boundSecret{"kafka", b.Kafka.SecretRef.Name})
+		list = append(list, boundSecret{kind: "kafka", name: b.Kafka.SecretRef.Name})
 	}
 	if b.Redis != nil {
-		list = append(list, boundSecret{"redis", b.Redis.SecretRef.Name})
+		list = append(list, boundSecret{kind: "redis", name: b.Redis.SecretRef.Name})
 	}
 	if b.AuthKeys != nil {
-		list = append(list, boundSecret{"auth-keys", b.AuthKeys.SecretRef.Name})
+		list = append(list, boundSecret{kind: "auth-keys", name: b.AuthKeys.SecretRef.Name})
 	}
 	return list
+}
+
+// consulSecrets are the operator's own and the one that the pods have; without one of its own, the operator uses theirs.
+func consulSecrets(b *v1alpha1.Bindings) []boundSecret {
+	if b.Consul == nil {
+		return nil
+	}
+	own := boundSecret{kind: "consul", name: b.Consul.SecretRef.Name}
+	if b.ConsulAdmin == nil || b.ConsulAdmin.SecretRef == b.Consul.SecretRef {
+		return []boundSecret{own}
+	}
+	own.podsOnly = true
+	return []boundSecret{{kind: "consul", name: b.ConsulAdmin.SecretRef.Name}, own}
 }
 
 func (r *Reader) add(report *Report, f finding) {

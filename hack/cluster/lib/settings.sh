@@ -21,7 +21,7 @@ SERVICE_CIDR=10.96.0.0/16
 DNS_IP=10.96.0.10
 
 # The parts that run beside Kubernetes, the services that get a database of their own, and those that get
-# a user of Kafka. A cluster remembers what it was started with.
+# a token of Consul and a user of Kafka. A cluster remembers what it was started with.
 if [[ -r $STATE/settings ]]; then
   # shellcheck source=/dev/null
   . "$STATE/settings"

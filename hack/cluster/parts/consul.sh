@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Consul, one server with access control: applications write with a token, anybody on the node's
-# network may read, so that the page can be looked at without a login.
+# Consul, one server with access control: each service writes under its own name with a token of its own, and the
+# operator with another; anybody on the node's network may read, so that the page can be looked at without a login.
 
 consul_address() { echo "$NODE_IP:8500"; }
 
@@ -29,21 +29,27 @@ consul_ready() { consul_with "$(uuid consul-management)" catalog services; }
 # consul_with TOKEN COMMAND...: the Consul command line inside the node.
 consul_with() { in_node env CONSUL_HTTP_ADDR="http://$NODE_IP:8500" CONSUL_HTTP_TOKEN="$1" consul "${@:2}"; }
 
-# consul_prepare writes what each may do, on the first start only. The application's token comes last:
-# where it is, everything is.
+# consul_prepare lets anybody look.
 consul_prepare() {
-  local manager fleet view='node_prefix "" {policy = "read"} agent_prefix "" {policy = "read"}'
-  manager=$(uuid consul-management) fleet=$(uuid consul-fleet)
-  ! consul_with "$fleet" acl token read -self >/dev/null 2>&1 || return 0
-  consul_policy "$manager" view "service_prefix \"\" {policy = \"read\"} $view"
-  consul_policy "$manager" fleet "service_prefix \"\" {policy = \"write\"} $view"
-  consul_with "$manager" acl token update -id anonymous -policy-name view >/dev/null
-  consul_with "$manager" acl token create -description 'Services and operator' -policy-name fleet -secret "$fleet" >/dev/null
+  consul_policy view "$(<"$CLUSTER_HOME/policies/consul-view.hcl")"
+  consul_as_manager acl token update -id anonymous -policy-name view >/dev/null
+}
+
+consul_as_manager() { consul_with "$(uuid consul-management)" "$@"; }
+
+# consul_grant NAME RULES: makes the token called NAME, whose policy of the same name has these rules, and prints it.
+consul_grant() {
+  local token
+  token=$(uuid "consul-$1")
+  consul_policy "$1" "$2"
+  consul_with "$token" acl token read -self >/dev/null 2>&1 ||
+    consul_as_manager acl token create -description "$1" -policy-name "$1" -secret "$token" >/dev/null
+  echo "$token"
 }
 
 consul_policy() {
-  consul_with "$1" acl policy read -name "$2" >/dev/null 2>&1 ||
-    consul_with "$1" acl policy create -name "$2" -rules "$3" >/dev/null
+  consul_as_manager acl policy update -name "$1" -rules "$2" >/dev/null 2>&1 ||
+    consul_as_manager acl policy create -name "$1" -rules "$2" >/dev/null
 }
 
 consul_hint() { printf '%-15s %s\n' "Consul page" "http://127.0.0.1:$(port_of consul)/ui"; }

@@ -17,40 +17,15 @@ import (
 	"movieexample.com/fleet/test/parts"
 )
 
-const management = "11111111-2222-3333-4444-555555555555"
-
-// withACLs is a server that refuses whoever has no token, and a client that may do everything.
-func withACLs(t *testing.T) (*parts.Consul, *api.Client) {
-	t.Helper()
-	server := parts.StartConsul(t, fmt.Sprintf(`-hcl=acl { enabled = true default_policy = "deny" tokens { initial_management = "%s" } }`, management))
-	config := api.DefaultConfig()
-	config.Address, config.Token = "127.0.0.1:"+strconv.Itoa(server.Port), management
-	admin, err := api.NewClient(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(config.Transport.CloseIdleConnections)
-	discoverytest.Eventually(t, "the management token acts", func() bool {
-		_, _, err := admin.ACL().PolicyCreate(&api.ACLPolicy{Name: "rating", Rules: `service "` + service + `" {policy = "write"} node_prefix "" {policy = "read"}`}, nil)
-		return err == nil
-	})
-	return server, admin
-}
-
-func token(t *testing.T, admin *api.Client) *api.ACLToken {
-	t.Helper()
-	made, _, err := admin.ACL().TokenCreate(&api.ACLToken{Policies: []*api.ACLLink{{Name: "rating"}}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return made
-}
+// ownRules let the tests' service register, and nothing else.
+const ownRules = `service "` + service + `" {policy = "write"} node_prefix "" {policy = "read"}`
 
 func TestATokenIsRotatedUnderLoad(t *testing.T) {
-	server, admin := withACLs(t)
-	first, second := token(t, admin), token(t, admin)
+	server := parts.StartConsulWithACLs(t)
+	admin := server.Manager
+	first, second := server.Grant(t, "rating", ownRules), server.Grant(t, "rating", ownRules)
 	dir := filepath.Join(t.TempDir(), "consul")
-	keys := map[string]string{"type": "consul", "host": "127.0.0.1", "port": strconv.Itoa(server.Port), "token": first.SecretID}
+	keys := server.Keys(first)
 	parts.MountBinding(t, dir, keys)
 	r := consul.New(func() (binding.Consul, error) { return binding.ReadConsul(dir) })
 	t.Cleanup(r.Close)
@@ -90,9 +65,10 @@ func TestATokenIsRotatedUnderLoad(t *testing.T) {
 }
 
 func TestATokenOfNothingIsRefusedAndMended(t *testing.T) {
-	server, admin := withACLs(t)
+	server := parts.StartConsulWithACLs(t)
+	admin := server.Manager
 	dir := filepath.Join(t.TempDir(), "consul")
-	keys := map[string]string{"type": "consul", "host": "127.0.0.1", "port": strconv.Itoa(server.Port), "token": "99999999-2222-3333-4444-555555555555"}
+	keys := server.Keys(&api.ACLToken{SecretID: "99999999-2222-3333-4444-555555555555"})
 	parts.MountBinding(t, dir, keys)
 	r := consul.New(func() (binding.Consul, error) { return binding.ReadConsul(dir) })
 	t.Cleanup(r.Close)
@@ -101,7 +77,7 @@ func TestATokenOfNothingIsRefusedAndMended(t *testing.T) {
 	if got := passing(admin); got != 0 {
 		t.Fatalf("%d instances registered with a token that does not exist, want 0", got)
 	}
-	keys["token"] = token(t, admin).SecretID
+	keys["token"] = server.Grant(t, "rating", ownRules).SecretID
 	parts.MountBinding(t, dir, keys)
 	discoverytest.Eventually(t, "the instance is registered with the token that exists", func() bool { return passing(admin) == 1 })
 }
