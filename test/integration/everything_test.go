@@ -51,7 +51,7 @@ func startEverything(t *testing.T, consul *parts.Consul) everything {
 	broker.User(t).MayRead(t, topic).WriteBinding(t, filepath.Join(movie.root, "kafka"))
 	e.programs["metadata"] = metadata.start(t, common+mysqlStorage+"tls: {mode: mutual}\ncache: {shared: redis}\n")
 	e.programs["rating"] = rating.start(t, common+mysqlStorage+"tls: {mode: mutual}\n")
-	e.programs["movie"] = movie.start(t, common+fmt.Sprintf("tls: {mode: server}\nfiles: {path: %s}\nflags: {path: %s, key: movies/flags}\nupstreams:\n"+
+	e.programs["movie"] = movie.start(t, common+fmt.Sprintf("tls: {mode: server}\nfiles: {path: %s}\nflags: {path: %s, key: flags/movie}\nupstreams:\n"+
 		"  metadata: {target: 'consul:///metadata', identity: '%s'}\n  rating: {target: 'consul:///rating', identity: '%s'}\n",
 		t.TempDir(), flagsFile(t, "recommendations: true\n"), named("metadata"), named("rating")))
 	return e

@@ -119,7 +119,7 @@ func (p *program) wantLogged(t *testing.T, part string) {
 }
 
 func TestRecommendationsByAFlagInConsul(t *testing.T) {
-	const key = "movies/flags"
+	const key = "flags/movie"
 	consul := parts.StartConsul(t)
 	put := func(value string) {
 		t.Helper()

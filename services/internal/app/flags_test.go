@@ -42,7 +42,7 @@ func TestFlagsFollowTheFile(t *testing.T) {
 
 func TestFlagsInAKeyNeedConsul(t *testing.T) {
 	var stderr strings.Builder
-	code := run(t.Context(), withFlags(config.Flags{Key: "movies/flags"}), []string{"--port", "0"}, process{
+	code := run(t.Context(), withFlags(config.Flags{Key: "flags/movie"}), []string{"--port", "0"}, process{
 		lookupEnv: func(string) (string, bool) { return "", false }, stdout: &strings.Builder{}, stderr: &stderr,
 	})
 	if code != exitMistake || !strings.Contains(stderr.String(), "needs discovery.kind consul") {

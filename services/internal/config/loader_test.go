@@ -152,8 +152,8 @@ func TestLoadMistakes(t *testing.T) {
 		"not a share":         {args: []string{"--telemetry.traces.ratio", "1.5"}, want: []string{`telemetry.traces.ratio: "1.5" is not a share from 0 to 1`}},
 		"collector":           {args: []string{"--telemetry.traces.endpoint", "collector:4317"}, want: []string{`telemetry.traces.endpoint: "collector:4317" is not of the form http://host:port`}},
 		"name":                {args: []string{"--discovery.name", "a/b"}, want: []string{`discovery.name: "a/b" holds the name "a/b"`}},
-		"key of flags":        {args: []string{"--flags.key", "/movies/flags", "--discovery.kind", "consul"}, want: []string{`flags.key: "/movies/flags" begins with a slash`}},
-		"flags in no Consul":  {args: []string{"--flags.key", "movies/flags"}, want: []string{`flags.key: "movies/flags" needs discovery.kind consul`}},
+		"key of flags":        {args: []string{"--flags.key", "/flags/movie", "--discovery.kind", "consul"}, want: []string{`flags.key: "/flags/movie" begins with a slash`}},
+		"flags in no Consul":  {args: []string{"--flags.key", "flags/movie"}, want: []string{`flags.key: "flags/movie" needs discovery.kind consul`}},
 		"all in one go": {
 			file: "api: {port: x}\nlog: {levle: info}\n",
 			args: []string{"--storage.kind", "disk"},

@@ -14,7 +14,7 @@ import (
 )
 
 func TestWatchKey(t *testing.T) {
-	const key = "movies/flags"
+	const key = "flags/movie"
 	server := parts.StartConsul(t)
 	kv := server.Client(t).KV()
 	put := func(value string) {
