@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"movieexample.com/fleet/services/internal/config"
@@ -19,6 +20,8 @@ type Command[C config.Settings] struct {
 	Use   string
 	Short string
 	Args  cobra.PositionalArgs
+	// Flags adds the command's own; nil if it has none.
+	Flags func(*pflag.FlagSet)
 	// Run gets an Env without a way to other services; its log goes to standard error.
 	Run func(ctx context.Context, env Env[C], args []string, streams Streams) error
 }
@@ -37,7 +40,7 @@ func addCommand[C config.Settings](root *cobra.Command, c Command[C], p Program[
 		parent = child(parent, word)
 	}
 	last := path[len(path)-1]
-	parent.AddCommand(&cobra.Command{
+	command := &cobra.Command{
 		Use:   strings.TrimSpace(last + " " + rest),
 		Short: c.Short,
 		Args:  words(c.Args),
@@ -53,7 +56,11 @@ func addCommand[C config.Settings](root *cobra.Command, c Command[C], p Program[
 				return c.Run(ctx, env, args, Streams{In: proc.stdin, Out: proc.stdout, Err: proc.stderr})
 			})
 		},
-	})
+	}
+	if c.Flags != nil {
+		c.Flags(command.Flags())
+	}
+	parent.AddCommand(command)
 }
 
 // split is the lower-case words in front, and the rest.

@@ -61,9 +61,10 @@ func main() {
 			RecordTypes: []string{"movie"},
 			Tombstones:  tombstoned{Retention: controller.DefaultRetention},
 		},
-		Build:   build,
-		Migrate: app.Migrations[settings](mysql.Migrations()),
-		Schema:  app.Schema[settings](mysql.Migrations(), mysql.LowestSchema),
+		Build:    build,
+		Commands: commands(),
+		Migrate:  app.Migrations[settings](mysql.Migrations()),
+		Schema:   app.Schema[settings](mysql.Migrations(), mysql.LowestSchema),
 	}))
 }
 

@@ -80,13 +80,3 @@ func (o *Outbox) Committed() {
 	default: // it has been told and has not looked yet
 	}
 }
-
-// Erase takes out of the events in the database what they tell about a person. Those that were published are out of reach:
-// the topic's retention ends them.
-func Erase(ctx context.Context, tx *sql.Tx, subject string) (int64, error) {
-	result, err := tx.ExecContext(ctx, eraseSQL, subject)
-	if err != nil {
-		return 0, fmt.Errorf("erase a person's events: %w", err)
-	}
-	return result.RowsAffected()
-}

@@ -330,15 +330,19 @@ func TestRetentionAndErasure(t *testing.T) {
 	db, p := newDatabase(t), &recorder{}
 	o := outbox.New()
 	add(t, db, o, changes(0, 3)...)
-	err := storage.InTx(t.Context(), db, func(ctx context.Context, tx *sql.Tx) error {
-		n, err := outbox.Erase(ctx, tx, "user1")
-		if n != 1 {
-			t.Errorf("Erase = %d events, want 1", n)
-		}
-		return err
+	var told []string
+	err := outbox.About(t.Context(), db, "user1", func(e outbox.Told) error {
+		told = append(told, fmt.Sprint(e.Record, " ", string(e.After), " ", e.Published))
+		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
+	if diff := cmp.Diff([]string{`movie/1 {"n":1} <nil>`}, told); err != nil || diff != "" {
+		t.Errorf("About = %v (-want +got):\n%s", err, diff)
+	}
+	for i, want := range []int64{1, 0} {
+		before, countErr := outbox.CountAbout(t.Context(), db, "user1")
+		if n, err := outbox.Erase(t.Context(), db, "user1"); countErr != nil || err != nil || n != want || before != want {
+			t.Errorf("time %d: CountAbout, Erase = %d, %d, %v, want %d", i+1, before, n, errors.Join(countErr, err), want)
+		}
 	}
 	wantCount(t, db, "actor = '' AND subject = '' AND before_state IS NULL AND after_state IS NULL AND record = 'movie/1'", 1)
 	if _, err := db.ExecContext(t.Context(), "UPDATE outbox SET publish_time = UTC_TIMESTAMP(6) - INTERVAL 2 HOUR WHERE record = 'movie/0'"); err != nil {

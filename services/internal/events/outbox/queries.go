@@ -25,7 +25,13 @@ const (
 			COALESCE((SELECT TIMESTAMPDIFF(MICROSECOND, create_time, UTC_TIMESTAMP(6))
 				FROM outbox WHERE publish_time IS NULL ORDER BY id LIMIT 1), 0)`
 
+	aboutSQL = `
+		SELECT id, event_id, type, record, actor, before_state, after_state, create_time, publish_time
+		FROM outbox WHERE subject = ? AND id > ? ORDER BY id LIMIT ?`
+
+	countAboutSQL = `SELECT COUNT(*) FROM outbox WHERE subject = ?`
+
 	// eraseSQL leaves the event, so that subscribers still learn that the record has changed.
 	eraseSQL = `
-		UPDATE outbox SET actor = '', subject = '', before_state = NULL, after_state = NULL WHERE subject = ?`
+		UPDATE outbox SET actor = '', subject = '', before_state = NULL, after_state = NULL WHERE subject = ? LIMIT ?`
 )

@@ -19,6 +19,20 @@ const (
 		INSERT INTO rating_aggregates (record_type, record_id, rating_sum, rating_count) VALUES (?, ?, ?, ?)
 		ON DUPLICATE KEY UPDATE rating_sum = rating_sum + VALUES(rating_sum), rating_count = rating_count + VALUES(rating_count)`
 
+	exportSQL = `
+		SELECT record_type, record_id, deleted, value, occurred_at, create_time, update_time FROM ratings
+		WHERE user_id = ? AND (record_type > ? OR record_type = ? AND record_id > ?) ORDER BY record_type, record_id LIMIT ?`
+
+	countUserSQL = `
+		SELECT COALESCE(SUM(NOT deleted), 0), COALESCE(SUM(deleted), 0) FROM ratings WHERE user_id = ?`
+
+	lockUserSQL = `
+		SELECT record_type, record_id, deleted, value FROM ratings
+		WHERE user_id = ? ORDER BY record_type, record_id LIMIT ? FOR UPDATE`
+
+	deleteRowSQL = `
+		DELETE FROM ratings WHERE record_type = ? AND record_id = ? AND user_id = ?`
+
 	purgeSQL = `
 		DELETE FROM ratings WHERE tombstone_at < ? ORDER BY tombstone_at LIMIT ?`
 
