@@ -105,7 +105,7 @@ missing_binaries() {
 announce_build() {
   local minutes
   minutes=$(awk '{s += $3} END {print int(s / 60 + 1)}' <<<"$1")
-  say "Building $(wc -l <<<"$1") programs from source into $FLEET_CACHE/bin: about $minutes min on two idle cores, once."
+  say "Building from source into $FLEET_CACHE/bin, once, about $minutes min on two idle cores: $(cut -d" " -f1 <<<"$1" | paste -sd" ")"
 }
 
 build_each() {
