@@ -3,7 +3,7 @@
 # Given to every `go test`, such as GO_TEST_FLAGS='-run TestPlan -v'.
 GO_TEST_FLAGS ?=
 
-.PHONY: test test-short test-unit test-integration test-e2e
+.PHONY: test test-short test-unit test-integration integration test-e2e
 test: ## Run every check and every test, and show how long each took. Needs root on Linux for the cluster.
 	@hack/make/run-steps check-generated lint test-unit test-chart test-chart-admission test-envtest test-integration test-e2e
 
@@ -23,6 +23,10 @@ test-integration: $(call tool,grpcurl) ## Run the services against a real MariaD
 	@test -x "$(FLEET_CONSUL_BIN)" || hack/cluster/cluster binaries consul
 	@test -d "$(FLEET_KAFKA_JARS)" || hack/cluster/cluster binaries kafka
 	@go test -race -tags integration -count=1 -timeout 15m $(GO_TEST_FLAGS) $$($(integration_packages))
+
+integration: export TARGET := $(TARGET)
+integration: ## Rate a movie of its own at a fleet that runs: TARGET=HOST, or metadata=HOST:PORT/HOST:PORT,rating=…,movie=… (gRPC/REST, plain).
+	@go test -tags deployment -count=1 -v -run '^TestDeployment$$' ./test/deployment
 
 test-e2e: test-images ## Run the whole system on a real cluster.
 	@go test -tags e2e -count=1 -timeout 45m $(GO_TEST_FLAGS) ./test/e2e/...
