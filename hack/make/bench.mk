@@ -1,6 +1,6 @@
 ##@ Benchmarks
 
-.PHONY: bench-canary bench-conviction bench-scale bench-services
+.PHONY: bench-canary bench-conviction bench-scale bench-services bench-serialization
 bench-canary: bench-scale bench-conviction ## Measure verdicts and their cost and check the bounds (an hour and a half; BENCH_REPEAT=1 for a third of it).
 
 bench-conviction: test-images
@@ -10,6 +10,9 @@ bench-scale: # what fifty canaries at once cost the operator
 	@assets="$$(hack/cluster/cluster envtest-assets)"; \
 	KUBEBUILDER_ASSETS="$$assets" go test -tags 'envtest bench' -count=1 -v -timeout 20m ./test/scale
 
-bench-services: ## Measure the services beside bare gRPC and check the bounds (some minutes; on a machine that does nothing else).
-	@go test -tags bench -count=1 -v -timeout 30m -run '^TestBench' ./test/bench/services
+bench-services: bench-serialization ## Measure the services beside bare gRPC and check the bounds (some minutes; on a machine that does nothing else).
+	@go test -tags bench -p 1 -count=1 -v -timeout 30m -run '^TestBench' ./test/bench/services ./services/rating/internal/repository/mysqlbench
 	@go test -run '^$$' -bench '^Benchmark(Open|Closed|DeadTarget|Hit|CachedGet)$$' ./services/internal/breaker ./services/internal/rpc ./services/internal/cache ./services/metadata/...
+
+bench-serialization: ## Compare size and speed of one record as JSON, XML and Protobuf.
+	@go test -count=1 -v -run '^TestSizes$$' -bench . ./test/bench/serialization
