@@ -90,7 +90,7 @@ const (
 	ReasonStartFailed = "StartFailed"
 	// ReasonUnavailable: the stable revision has no ready pod.
 	ReasonUnavailable = "Unavailable"
-	// ReasonBindingsMissing: a bound Secret or one of its keys is missing, empty or of the wrong type.
+	// ReasonBindingsMissing: a bound Secret or one of its keys, or the volume claim for files, is missing or of the wrong type.
 	ReasonBindingsMissing = "BindingsMissing"
 	// ReasonBindingsFound: every binding is complete.
 	ReasonBindingsFound = "BindingsFound"

@@ -109,6 +109,17 @@ type Bindings struct {
 	AuthKeys *AuthKeysBinding `json:"authKeys,omitempty"`
 }
 
+// Files gives a service a volume that all its pods share.
+type Files struct {
+	// claimName is a PersistentVolumeClaim in the same namespace with access mode ReadWriteMany. It is mounted, and
+	// config.files.path says where; uploads need it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="must be the name of a PersistentVolumeClaim: lower-case letters, digits, '-' and '.'"
+	ClaimName string `json:"claimName"`
+}
+
 // EnvVar is an environment variable of the service's container.
 // +kubebuilder:validation:XValidation:rule="!has(self.value) || !has(self.secretKeyRef)",message="give either value or secretKeyRef, not both"
 type EnvVar struct {
@@ -291,6 +302,9 @@ type ServiceTemplate struct {
 	// bindings are the connections of the service.
 	// +optional
 	Bindings *Bindings `json:"bindings,omitempty"`
+	// files is the volume for files, such as movie's uploads. Default none.
+	// +optional
+	Files *Files `json:"files,omitempty"`
 	// consulName is the service's name in Consul. Default <namespace>-<FleetService name>.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63

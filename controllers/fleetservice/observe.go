@@ -30,7 +30,7 @@ const labelMigration = render.LabelMigration
 func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	fs := s.fs
 	var err error
-	if s.report, err = r.bindings.Check(ctx, fs.Namespace, fs.Spec.Bindings); err != nil {
+	if s.report, err = r.bindings.CheckService(ctx, fs.Namespace, &fs.Spec.ServiceTemplate); err != nil {
 		return fmt.Errorf("look at the bindings: %w", err)
 	}
 	if err := r.observeChildren(ctx, s); err != nil {

@@ -52,6 +52,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=fleet.movieexample.com,resources=movieapps/status,verbs=update
 // +kubebuilder:rbac:groups=fleet.movieexample.com,resources=movieapps/finalizers,verbs=update
 // +kubebuilder:rbac:groups=fleet.movieexample.com,resources=fleetservices,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 

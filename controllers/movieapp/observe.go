@@ -25,7 +25,7 @@ func (r *Reconciler) observe(ctx context.Context, app *v1alpha1.MovieApp) (obser
 		o.services = services
 	}
 	for _, s := range o.services {
-		report, err := r.bindings.Check(ctx, app.Namespace, s.spec.Bindings)
+		report, err := r.bindings.CheckService(ctx, app.Namespace, &s.spec.ServiceTemplate)
 		if err != nil {
 			o.unobserved[s.name] = err.Error() // status tells it as Unknown, and it is tried again soon
 			continue

@@ -24,6 +24,7 @@ func configured(app *v1alpha1.MovieApp, s *service, services map[string]*service
 	config := map[string]any{}
 	overlay(config, telemetryConfig(app.Spec.Telemetry))
 	overlay(config, authConfig(app, s, services))
+	overlay(config, boundConfig(app, s))
 	overlay(config, upstreams(app.Namespace, s, services))
 	overlay(config, own)
 	if len(config) == 0 {
@@ -34,6 +35,24 @@ func configured(app *v1alpha1.MovieApp, s *service, services map[string]*service
 		return nil, fmt.Errorf("encode the config of %s: %w", s.name, err)
 	}
 	return &runtime.RawExtension{Raw: raw}, nil
+}
+
+// boundConfig lets the services of the presets use Kafka and Redis where they are bound. Events need the outbox, which is
+// a table of the database.
+func boundConfig(app *v1alpha1.MovieApp, s *service) map[string]any {
+	config, b := map[string]any{}, s.spec.Bindings
+	if b == nil {
+		return nil
+	}
+	stored := s.spec.Storage == v1alpha1.StorageMySQL
+	tells := stored && (s.name == "metadata" || s.name == "rating")
+	if b.Kafka != nil && (tells || s.name == "movie") {
+		config["events"] = map[string]any{"kind": "kafka"}
+	}
+	if b.Redis != nil && stored && s.name == "metadata" {
+		config["cache"] = map[string]any{"shared": "redis", "prefix": app.Namespace + "/" + app.Name}
+	}
+	return config
 }
 
 // upstreams is where the services are that a service depends on.

@@ -40,6 +40,8 @@ func TestAccepted(t *testing.T) {
 		"cpu as a plain number":              {goodMovieApp, `{spec: {services: {rating: {resources: {requests: {cpu: 1}, limits: {memory: 256Mi}}}}}}`},
 		"config is free":                     {goodMovieApp, `{spec: {services: {movie: {config: {cache: {ttl: 30s}, list: [1, a]}}}}}`},
 		"deadline of parts":                  {goodMovieApp, `{spec: {rollout: {startDeadline: 1m30s}}}`},
+		"files of movie":                     {goodMovieApp, `{spec: {services: {movie: {files: {claimName: uploads}}}}}`},
+		"a token for each service":           {goodMovieApp, `{spec: {bindings: {consul: null, consulAdmin: {secretRef: {name: a}}}, services: {movie: {bindings: {consul: {secretRef: {name: m}}}}}}}`},
 		"scaled to zero":                     {goodFleetService, `{spec: {replicas: 0}}`},
 		"image with tag and digest":          {goodFleetService, `{spec: {image: "localhost:5000/fleet/rating:v1@sha256:` + digest + `"}}`},
 		"env from a Secret and empty":        {goodFleetService, `{spec: {env: [{name: A, secretKeyRef: {name: s, key: k}}, {name: B}]}}`},

@@ -3,7 +3,9 @@ package render
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -43,11 +45,34 @@ func Config(fs *v1alpha1.FleetService) (string, error) {
 	if b := fs.Spec.Bindings; b != nil && b.Consul != nil {
 		config["discovery"] = map[string]any{"kind": "consul", "name": revision.ConsulName(fs)}
 	}
+	if fs.Spec.Files != nil {
+		if err := withFiles(config); err != nil {
+			return "", err
+		}
+	}
 	out, err := yaml.Marshal(config)
 	if err != nil {
 		return "", fmt.Errorf("write the config: %w", err)
 	}
 	return string(out), nil
+}
+
+// withFiles says where the volume for files is, beside what the user wrote about files.
+func withFiles(config map[string]any) error {
+	files, ok := config["files"].(map[string]any)
+	if _, set := config["files"]; set && !ok {
+		return errors.New("spec.config.files must be an object with keys and values")
+	}
+	if _, set := files["path"]; set {
+		return errors.New("spec.config.files.path is written by the operator: leave it out, spec.files.claimName names the volume")
+	}
+	files = maps.Clone(files)
+	if files == nil {
+		files = map[string]any{}
+	}
+	files["path"] = filesDir
+	config["files"] = files
+	return nil
 }
 
 // ownConfig is the user's part.

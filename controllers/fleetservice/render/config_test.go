@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"movieexample.com/fleet/controllers/fleetservice/render"
 )
@@ -23,6 +24,8 @@ func TestConfig(t *testing.T) {
 		"consul":       {`bindings: {consul: {secretRef: {name: c}}}`, ports + "discovery:\n  kind: consul\n  name: movies-rating\n" + rest + shutdown},
 		"consul, name": {`{bindings: {consul: {secretRef: {name: c}}}, consulName: ratings}`, ports + "discovery:\n  kind: consul\n  name: ratings\n" + rest + shutdown},
 		"ports":        {`ports: {admin: 9999}`, "admin:\n  port: 9999\napi:\n  port: 8080\n" + rest + shutdown},
+		"files":        {`files: {claimName: uploads}`, strings.Replace(ports, "api:\n  port: 8080\n", "api:\n  port: 8080\nfiles:\n  path: /var/lib/fleet/files\n", 1) + rest + shutdown},
+		"files, sized": {`{files: {claimName: uploads}, config: {files: {maxSize: 1GiB}}}`, ports + "files:\n  maxSize: 1GiB\n  path: /var/lib/fleet/files\n" + rest + shutdown},
 		"large number": {`config: {id: 9007199254740993}`, ports + "id: 9007199254740993\n" + rest + shutdown},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -50,6 +53,28 @@ func TestConfigRefused(t *testing.T) {
 				t.Errorf("Config = %v, want %q", err, want)
 			}
 		})
+	}
+}
+
+// TestConfigOfFilesWithoutAClaim: a volume of podOverrides may be named, where the operator mounts none.
+func TestConfigOfFilesWithoutAClaim(t *testing.T) {
+	fs := service(t, "metadata: {name: movie}")
+	fs.Spec.Config = &runtime.RawExtension{Raw: []byte(`{"files": {"path": "/data"}}`)}
+	got, err := render.Config(fs)
+	if err != nil || !strings.Contains(got, "files:\n  path: /data\n") {
+		t.Errorf("Config = %q, %v, want files.path as it was written", got, err)
+	}
+}
+
+func TestConfigOfFilesRefused(t *testing.T) {
+	for config, want := range map[string]string{
+		"{path: /data}": "spec.config.files.path is written by the operator: leave it out, spec.files.claimName names the volume",
+		"/data":         "spec.config.files must be an object with keys and values",
+	} {
+		_, err := render.Config(service(t, "metadata: {name: movie}\nspec: {files: {claimName: uploads}, config: {files: "+config+"}}"))
+		if err == nil || err.Error() != want {
+			t.Errorf("Config with files %s = %v, want %q", config, err, want)
+		}
 	}
 }
 

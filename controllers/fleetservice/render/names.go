@@ -13,6 +13,7 @@ const (
 	configDir     = "/etc/fleet"
 	configFile    = "config.yaml"
 	bindingRoot   = "/bindings"
+	filesDir      = "/var/lib/fleet/files"
 	nonRoot       = 65532
 )
 

@@ -102,7 +102,7 @@ func field(name, path string) corev1.EnvVar {
 	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: path}}}
 }
 
-// mounts are the config, the bindings as live directories, and a scratch directory.
+// mounts are the config, the bindings as live directories, a scratch directory, and the volume for files.
 func mounts(fs *v1alpha1.FleetService, hash string) ([]corev1.Volume, []corev1.VolumeMount) {
 	volumes := []corev1.Volume{
 		{Name: "config", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
@@ -111,6 +111,12 @@ func mounts(fs *v1alpha1.FleetService, hash string) ([]corev1.Volume, []corev1.V
 		{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr.To(resource.MustParse("64Mi"))}}},
 	}
 	mounts := []corev1.VolumeMount{{Name: "config", MountPath: configDir, ReadOnly: true}, {Name: "tmp", MountPath: "/tmp"}}
+	if f := fs.Spec.Files; f != nil {
+		volumes = append(volumes, corev1.Volume{Name: "files", VolumeSource: corev1.VolumeSource{
+			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: f.ClaimName},
+		}})
+		mounts = append(mounts, corev1.VolumeMount{Name: "files", MountPath: filesDir})
+	}
 	secrets := bindingSecrets(fs)
 	for _, name := range sortedKeys(secrets) {
 		secret := secrets[name]

@@ -70,7 +70,7 @@ func refusePod(base, merged *corev1.PodTemplateSpec) error {
 func refuseVolumes(base, merged *corev1.PodTemplateSpec) error {
 	for _, want := range base.Spec.Volumes {
 		if want.EmptyDir == nil && !slices.ContainsFunc(merged.Spec.Volumes, func(v corev1.Volume) bool { return equality.Semantic.DeepEqual(v, want) }) {
-			return refused("spec.volumes."+want.Name, "it holds the service's config or binding")
+			return refused("spec.volumes."+want.Name, "it holds the service's config, binding or files")
 		}
 	}
 	for _, v := range merged.Spec.Volumes {
@@ -106,7 +106,7 @@ func refuseService(base, merged *corev1.PodTemplateSpec) error {
 	}
 	for _, m := range want.VolumeMounts {
 		if !slices.ContainsFunc(have.VolumeMounts, func(v corev1.VolumeMount) bool { return equality.Semantic.DeepEqual(v, m) }) {
-			return refused(field+".volumeMounts of "+m.MountPath, "the service reads its config and bindings there, and writes to /tmp")
+			return refused(field+".volumeMounts of "+m.MountPath, "the service reads its config and bindings there, and keeps its files")
 		}
 	}
 	return nil

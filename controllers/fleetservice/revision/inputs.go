@@ -51,6 +51,7 @@ type inputs struct {
 	Kafka        string               `json:"kafka,omitempty"`
 	Redis        string               `json:"redis,omitempty"`
 	AuthKeys     string               `json:"authKeys,omitempty"`
+	Files        string               `json:"files,omitempty"`
 }
 
 // Hash names the revision that a service asks for: ten characters of the SHA-256 of its inputs in canonical JSON.
@@ -90,6 +91,9 @@ func collect(fs *v1alpha1.FleetService) (*inputs, error) {
 	p := Ports(spec)
 	in.GRPCPort, in.HTTPPort, in.AdminPort = unless(p.GRPC, DefaultGRPCPort), unless(p.HTTP, DefaultHTTPPort), unless(p.Admin, DefaultAdminPort)
 	in.bind(fs)
+	if f := spec.Files; f != nil {
+		in.Files = f.ClaimName
+	}
 	if s := spec.Scheduling; s != nil && (len(s.NodeSelector) > 0 || len(s.Tolerations) > 0 || s.PriorityClassName != "") {
 		in.Scheduling = s
 	}
