@@ -29,7 +29,7 @@ func as(t *testing.T, server *parts.GuardedConsul, token *api.ACLToken) *consul.
 func refused(err error) bool { return err != nil && strings.Contains(err.Error(), "Permission denied") }
 
 // TestATokenForEachService: with the rules of the local cluster a service registers, finds the others and takes its own
-// locks; it does none of this in the name of another, and a caller's token changes nothing at all.
+// locks and flags; it does none of this in the name of another, and a caller's token changes nothing at all.
 func TestATokenForEachService(t *testing.T) {
 	const other = "movies-metadata"
 	server := parts.StartConsulWithACLs(t)
@@ -59,6 +59,11 @@ func TestATokenForEachService(t *testing.T) {
 		t.Errorf("%d instances are healthy after all that was refused, want 1", got)
 	}
 
+	for name, may := range map[string]bool{service: true, other: false} {
+		if _, _, err := server.As(t, own.SecretID).KV().Get("flags/"+name, nil); refused(err) == may {
+			t.Errorf("%s reads the flags of %s: %v, want them given: %v", service, name, err, may)
+		}
+	}
 	nothing := func(context.Context, uint64) error { return nil }
 	if held, err := lock.New(r.Use, service, "a").Do(t.Context(), "processor/0", nothing); err != nil || !held {
 		t.Errorf("a lock of its own = %v, %v, want it", held, err)
