@@ -22,7 +22,7 @@ test-integration: export FLEET_KAFKA_JARS ?= $(FLEET_CACHE)/bin/kafka-4.3.0
 test-integration: $(call tool,grpcurl) ## Run the services against a real MariaDB (Debian's), Consul (built once) and Kafka (Maven's, needs Java).
 	@test -x "$(FLEET_CONSUL_BIN)" || hack/cluster/cluster binaries consul
 	@test -d "$(FLEET_KAFKA_JARS)" || hack/cluster/cluster binaries kafka
-	@go test -race -tags integration -count=1 -timeout 15m $(GO_TEST_FLAGS) $$($(integration_packages))
+	@go test -race -tags integration -count=1 -timeout 25m $(GO_TEST_FLAGS) $$($(integration_packages))
 
 integration: export TARGET := $(TARGET)
 integration: ## Rate a movie of its own at a fleet that runs: TARGET=HOST, or metadata=HOST:PORT/HOST:PORT,rating=…,movie=… (gRPC/REST, plain).
