@@ -121,6 +121,12 @@ func wantRing(t *testing.T, r *Ring, signs string, ids ...string) {
 	}
 }
 
+// pass lets time go by, and whoever wakes at its end do what there is to do.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 func TestRotation(t *testing.T) {
 	a, b := newKey(t), newKey(t)
 	f := &files{}
@@ -128,13 +134,13 @@ func TestRotation(t *testing.T) {
 	running(t, f, func(r *Ring, log *bytes.Buffer) {
 		wantRing(t, r, "a", "a")
 		f.set("a", map[string]string{"a": a, "b": b}, nil)
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		wantRing(t, r, "a", "a", "b")
 		f.set("b", map[string]string{"a": a, "b": b}, nil)
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		wantRing(t, r, "b", "a", "b")
 		f.set("b", map[string]string{"b": b}, nil)
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		wantRing(t, r, "b", "b")
 		if _, err := r.Key(t.Context(), "a"); !errors.Is(err, auth.ErrUnknownKey) {
 			t.Errorf("Key of one that was removed = %v, want %v", err, auth.ErrUnknownKey)
@@ -167,7 +173,7 @@ func TestBadFilesChangeNothing(t *testing.T) {
 			f.set("a", map[string]string{"a": good}, nil)
 			running(t, f, func(r *Ring, log *bytes.Buffer) {
 				f.set("a", c.keys, c.err)
-				time.Sleep(10 * time.Minute)
+				pass(10 * time.Minute)
 				wantRing(t, r, "a", "a")
 				if err := r.Check(t.Context()); err != nil {
 					t.Errorf("Check = %v, want nil: there are keys", err)
@@ -176,7 +182,7 @@ func TestBadFilesChangeNothing(t *testing.T) {
 					t.Errorf("log = %s, want one line that says %q and holds no key", text, c.want)
 				}
 				f.set("b", map[string]string{"b": good}, nil)
-				time.Sleep(3 * time.Second)
+				pass(3 * time.Second)
 				wantRing(t, r, "b", "b")
 			})
 		})
@@ -194,7 +200,7 @@ func TestKeysComeLate(t *testing.T) {
 			t.Errorf("Sign = %v, Published = %s, want an error and nothing", err, r.Published())
 		}
 		f.set("a", map[string]string{"a": newKey(t)}, nil)
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		wantRing(t, r, "a", "a")
 		if err := r.Check(t.Context()); err != nil {
 			t.Errorf("Check = %v, want nil", err)
@@ -210,9 +216,9 @@ func TestFilesThatAreBeingWritten(t *testing.T) {
 	running(t, f, func(r *Ring, log *bytes.Buffer) {
 		synctest.Wait()
 		f.set("a", map[string]string{"a": a[:50]}, nil)
-		time.Sleep(lookEvery)
+		pass(lookEvery)
 		f.set("a", map[string]string{"a": a}, nil)
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		wantRing(t, r, "a", "a")
 		if strings.Contains(log.String(), "ERROR") {
 			t.Errorf("log = %s, want no error", log)
