@@ -41,6 +41,7 @@ func registered(t *testing.T, m *discovery.Memory) int {
 
 func want(t *testing.T, m *discovery.Memory, count int, when string) {
 	t.Helper()
+	synctest.Wait() // whoever wakes at this moment has done what there is to do
 	if got := registered(t, m); got != count {
 		t.Errorf("%s: %d instances are registered, want %d", when, got, count)
 	}
