@@ -23,7 +23,7 @@ tokens_wanted() {
   cat <<EOF
 {"spec": {"auth": {}, "rollout": {"steps": []},
   "telemetry": {"traces": {"endpoint": "http://$(traces_address)", "ratio": "1"}},
-  "services": {"auth": {"replicas": 2, "bindings": {"mysql": {"secretRef": {"name": "auth-mysql"}}, "consul": {"secretRef": {"name": "movies-auth-consul"}}}}}}}
+  "services": {"metadata": {"rollout": null}, "auth": {"replicas": 2, "bindings": {"mysql": {"secretRef": {"name": "auth-mysql"}}, "consul": {"secretRef": {"name": "movies-auth-consul"}}}}}}}
 EOF
 }
 
