@@ -71,10 +71,11 @@ own_password() {
 
 # ports_free PORT...: what the demo will listen on must be free, or be the demo's own from last time; said before any work.
 ports_free() {
-  local port
+  local port ours=''
+  own_cluster || ours=$("$CLUSTER" front 2>/dev/null) || true # there is no cluster yet
   for port in "$@"; do
     (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || continue
-    own_cluster || ! "$CLUSTER" front 2>/dev/null | grep -q ":$port " || continue
+    [[ $ours != *":$port "* ]] || continue
     die "port $port on 127.0.0.1 is taken, and the demo needs it: end what listens there (ss -ltnp 'sport = :$port' names it)"
   done
 }
