@@ -6,10 +6,17 @@ operator_up() {
     --set image.registry=localhost/fleet,image.tag=dev --wait --timeout 3m >/dev/null
 }
 
-# fleet_up: the sample MovieApp at v1, whatever ran before.
+# fleet_up: the sample MovieApp at v1, without what earlier stories left, and at once: nobody sends requests that a canary
+# could be judged by.
 fleet_up() {
   kubectl apply -n "$NAMESPACE" -f config/samples/movieapp.yaml >/dev/null
-  tokens_off
+  kubectl -n "$NAMESPACE" patch movieapp movies --type merge -p '{"spec": {"auth": null, "telemetry": null, "rollout": {"steps": []},
+    "services": {"auth": null, "metadata": {"rollout": null, "env": null}}}}' >/dev/null
+}
+
+# by_steps: what comes next goes through a canary, as the sample says.
+by_steps() {
+  kubectl -n "$NAMESPACE" patch movieapp movies --type merge -p '{"spec": {"rollout": {"steps": [1, 5, 20, 50]}}}' >/dev/null
 }
 
 # release TAG: asks for another version of the whole application.

@@ -13,6 +13,7 @@ up() {
   step "kubectl apply -f config/samples/movieapp.yaml"
   fleet_up
   follow 300 ready_at v1 || die "the fleet is not Ready after 5 minutes: kubectl -n $NAMESPACE describe fleetservices"
+  by_steps
   step "the fleet serves"
   fleet_status
   reach_fleet

@@ -11,7 +11,7 @@ tokens() {
   step "kubectl patch movieapp movies: the service auth, tokens for writers, traces of all requests"
   kubectl -n "$NAMESPACE" patch movieapp movies --type merge -p "$(tokens_wanted)" >/dev/null
   follow 300 guarded || die "auth is not Ready after 5 minutes: kubectl -n $NAMESPACE describe fleetservices"
-  kubectl -n "$NAMESPACE" patch movieapp movies --type merge -p '{"spec": {"rollout": {"steps": [1, 5, 20, 50]}}}' >/dev/null
+  by_steps
   reach_tokens
   without_token
   with_token
@@ -25,13 +25,6 @@ tokens_wanted() {
   "telemetry": {"traces": {"endpoint": "http://$(traces_address)", "ratio": "1"}},
   "services": {"metadata": {"rollout": null}, "auth": {"replicas": 2, "bindings": {"mysql": {"secretRef": {"name": "auth-mysql"}}, "consul": {"secretRef": {"name": "movies-auth-consul"}}}}}}}
 EOF
-}
-
-# tokens_off takes the story back, if it was told; whether it was stands in the resource.
-tokens_off() {
-  kubectl -n "$NAMESPACE" get movieapp movies -o json | jq -e '.spec.auth' >/dev/null || return 0
-  kubectl -n "$NAMESPACE" patch movieapp movies --type merge \
-    -p '{"spec": {"auth": null, "telemetry": null, "services": {"auth": null}}}' >/dev/null
 }
 
 traces_address() { if own_cluster; then echo "jaeger.$NAMESPACE.svc:4317"; else "$CLUSTER" deps status jaeger | awk '{print $2}'; fi; }
