@@ -168,6 +168,19 @@ func (f fleet) wantBreakersOpen(t *testing.T) {
 	}
 }
 
+// wantBreakersClosed waits until everybody's calls reach whom they are for.
+func (f fleet) wantBreakersClosed(t *testing.T) {
+	t.Helper()
+	for _, p := range []*program{f.metadata, f.rating, f.movie} {
+		eventually(t, func() error {
+			if p.metric(t, "breaker_state{") != 0 {
+				return fmt.Errorf("%s keeps calls back still, want its breakers closed", p.name)
+			}
+			return nil
+		})
+	}
+}
+
 // eventuallyWell waits until a visitor sees all of a film as it is.
 func (f fleet) eventuallyWell(t *testing.T) {
 	t.Helper()
@@ -191,7 +204,7 @@ func TestDatabaseIsAwayUnderLoad(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	t.Cleanup(func() { stop(); l.group.Wait() })
 	f.begin(ctx, l)
-	time.Sleep(2 * time.Second)
+	time.Sleep(2 * time.Second) // of calls that must go well
 
 	l.enter(falling)
 	stopServer(t)
@@ -211,9 +224,9 @@ func TestDatabaseIsAwayUnderLoad(t *testing.T) {
 	l.enter(rising)
 	startServer(t)
 	f.eventuallyWell(t)
-	time.Sleep(2 * time.Second) // the breakers of movie close too
+	f.wantBreakersClosed(t)
 	l.enter(after)
-	time.Sleep(2 * time.Second)
+	time.Sleep(2 * time.Second) // of calls that must go well
 	stop()
 	l.group.Wait()
 

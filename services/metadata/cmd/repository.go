@@ -63,14 +63,14 @@ func open(env app.Env[settings]) (layers.Repository, app.Service, error) {
 	}
 	repository, end, err := layered(observed.New(mysql.NewTelling(db, box), env.Traces), env)
 	if err != nil {
-		return nil, app.Service{}, errors.Join(err, db.Close())
+		return nil, app.Service{}, errors.Join(err, end(), db.Close())
 	}
 	service.Close = func() error { return errors.Join(end(), db.Close()) }
 	return repository, service, nil
 }
 
 // layered puts around the database what keeps readers well: last known records around the caches around the breaker. What
-// it returns besides ends what it began.
+// it returns besides ends what it began, also if it fails.
 func layered(db layers.Repository, env app.Env[settings]) (layers.Repository, func() error, error) {
 	var r layers.Repository = layers.Guard(db, storage.NewGuard(env.Breaker("database")))
 	end := func() error { return nil }
@@ -78,7 +78,7 @@ func layered(db layers.Repository, env app.Env[settings]) (layers.Repository, fu
 	if c.Shared != config.None {
 		dir, err := binding.Dir("redis")
 		if err != nil {
-			return nil, nil, err
+			return nil, end, err
 		}
 		client := shared.Open(dir, env.Log)
 		end = client.Close
@@ -92,7 +92,7 @@ func layered(db layers.Repository, env app.Env[settings]) (layers.Repository, fu
 			Name: "process", Size: c.Size, TTL: c.TTL, Missing: missingTTL, NotFound: model.NotFound, Metrics: metrics, Now: time.Now,
 		})
 		if err != nil {
-			return nil, nil, err
+			return nil, end, err
 		}
 		r = layers.Cache(r, process)
 	}
