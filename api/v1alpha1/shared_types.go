@@ -232,11 +232,30 @@ type Scheduling struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=20
-	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+	Tolerations []Toleration `json:"tolerations,omitempty"`
 	// priorityClassName is the PriorityClass of the pods.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	PriorityClassName string `json:"priorityClassName,omitempty"`
+}
+
+// Toleration is Kubernetes' own, in short.
+type Toleration struct {
+	// key is the taint's key. Empty, with operator Exists: every taint.
+	// +optional
+	Key string `json:"key,omitempty"`
+	// operator compares the taint's value: Exists, Equal, Lt or Gt. Default Equal.
+	// +optional
+	Operator corev1.TolerationOperator `json:"operator,omitempty"`
+	// value is compared with the taint's; empty with operator Exists.
+	// +optional
+	Value string `json:"value,omitempty"`
+	// effect is the taint's: NoSchedule, PreferNoSchedule or NoExecute. Default: all.
+	// +optional
+	Effect corev1.TaintEffect `json:"effect,omitempty"`
+	// tolerationSeconds is how long a pod stays under a taint NoExecute. Default for ever; 0 or less leaves at once.
+	// +optional
+	TolerationSeconds *int64 `json:"tolerationSeconds,omitempty"`
 }
 
 // Ownership says who answers for a service. It is shown as annotations on Deployments and Service objects;

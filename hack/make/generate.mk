@@ -6,6 +6,7 @@ generate: $(call tool,controller-gen) generate-proto ## Write the Go code that i
 
 manifests: $(call tool,controller-gen) ## Write the CRDs and RBAC rules from the markers in the code, for config/ and the chart.
 	@$(call tool,controller-gen) crd:maxDescLen=400 paths=./api/... output:crd:dir=config/crd
+	@go run ./hack/crds config/crd/fleet.*.yaml
 	@$(call tool,controller-gen) rbac:roleName=movie-fleet paths=./controllers/... paths=./cmd/manager/... output:rbac:dir=config/rbac
 	@hack/chart/sync
 

@@ -15,7 +15,7 @@ import (
 )
 
 // maxDefinition keeps the definitions far from the limits of etcd and of client-side apply.
-const maxDefinition = 100 << 10
+const maxDefinition = 85_000
 
 func TestAccepted(t *testing.T) {
 	read := func(name string) string {

@@ -53,7 +53,10 @@ func podSpec(fs *v1alpha1.FleetService, hash string) corev1.PodSpec {
 		}},
 	}
 	if s := fs.Spec.Scheduling; s != nil {
-		spec.NodeSelector, spec.Tolerations, spec.PriorityClassName = s.NodeSelector, s.Tolerations, s.PriorityClassName
+		spec.NodeSelector, spec.PriorityClassName = s.NodeSelector, s.PriorityClassName
+		for _, t := range s.Tolerations {
+			spec.Tolerations = append(spec.Tolerations, corev1.Toleration(t))
+		}
 	}
 	return spec
 }
