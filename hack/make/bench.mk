@@ -10,9 +10,12 @@ bench-scale: # what fifty canaries at once cost the operator
 	@assets="$$(hack/cluster/cluster envtest-assets)"; \
 	KUBEBUILDER_ASSETS="$$assets" go test -tags 'envtest bench' -count=1 -v -timeout 20m ./test/scale
 
-bench-services: bench-serialization ## Measure the services beside bare gRPC and check the bounds (some minutes; on a machine that does nothing else).
-	@go test -tags bench -p 1 -count=1 -v -timeout 30m -run '^TestBench' ./test/bench/services ./services/rating/internal/repository/mysqlbench
-	@go test -run '^$$' -bench '^Benchmark(Open|Closed|DeadTarget|Hit|CachedGet)$$' ./services/internal/breaker ./services/internal/rpc ./services/internal/cache ./services/metadata/...
+bench-services: ## Measure the services beside bare gRPC, check the bounds, and end in a table (some minutes; on a machine that does nothing else).
+	@rc=0; { \
+		go test -tags bench -p 1 -count=1 -v -timeout 30m -run '^TestBench' ./test/bench/services ./services/rating/internal/repository/mysqlbench || rc=1; \
+		go test -run '^$$' -bench '^Benchmark(Open|Closed|DeadTarget|Hit|CachedGet)$$' ./services/internal/breaker ./services/internal/rpc ./services/internal/cache ./services/metadata/... || rc=1; \
+		go test -count=1 -v -run '^TestSizes$$' -bench . ./test/bench/serialization || rc=1; \
+		exit $$rc; } 2>&1 | hack/make/bench-table
 
 bench-serialization: ## Compare size and speed of one record as JSON, XML and Protobuf.
 	@go test -count=1 -v -run '^TestSizes$$' -bench . ./test/bench/serialization

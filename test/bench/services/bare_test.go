@@ -24,6 +24,8 @@ const (
 	envListen    = "FLEET_BENCH_LISTEN"
 	envUpstreams = "FLEET_BENCH_UPSTREAMS" // of metadata and rating, with a comma
 	envTLS       = "FLEET_BENCH_TLS"       // directory of tls.crt, tls.key, ca.crt; empty for none
+	envTraces    = "FLEET_BENCH_TRACES"    // URL of the collector; empty for none
+	envRatio     = "FLEET_BENCH_RATIO"     // of the traces begun here that are recorded
 )
 
 // Roles of bare servers.
@@ -93,13 +95,17 @@ func serveBare(role string) error {
 	if err != nil {
 		return err
 	}
-	server := grpc.NewServer(grpc.Creds(serverCredentials(os.Getenv(envTLS))))
+	incoming, outgoing, err := bareTraces(os.Getenv(envTraces), os.Getenv(envRatio))
+	if err != nil {
+		return err
+	}
+	server := grpc.NewServer(append(incoming, grpc.Creds(serverCredentials(os.Getenv(envTLS))))...)
 	switch role {
 	case roleLeaf:
 		metadatav1.RegisterMetadataServiceServer(server, leaf{})
 		ratingv1.RegisterRatingServiceServer(server, leaf{})
 	default:
-		connect, err := connector(role, strings.Split(os.Getenv(envUpstreams), ","))
+		connect, err := connector(role, strings.Split(os.Getenv(envUpstreams), ","), outgoing)
 		if err != nil {
 			return err
 		}
@@ -108,13 +114,13 @@ func serveBare(role string) error {
 	return server.Serve(listener)
 }
 
-func connector(role string, upstreams []string) (func(int) (*grpc.ClientConn, func(), error), error) {
+func connector(role string, upstreams []string, outgoing []grpc.DialOption) (func(int) (*grpc.ClientConn, func(), error), error) {
 	if len(upstreams) != 2 {
 		return nil, fmt.Errorf("upstreams are %v, want two", upstreams)
 	}
 	creds := clientCredentials(os.Getenv(envTLS))
 	dial := func(i int) (*grpc.ClientConn, error) {
-		return grpc.NewClient("passthrough:///"+upstreams[i], grpc.WithTransportCredentials(creds))
+		return grpc.NewClient("passthrough:///"+upstreams[i], append(outgoing, grpc.WithTransportCredentials(creds))...)
 	}
 	if role == roleDialing {
 		return func(i int) (*grpc.ClientConn, func(), error) {

@@ -4,9 +4,11 @@ package services_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
+	"movieexample.com/fleet/test/bench/table"
 	"movieexample.com/fleet/test/parts"
 )
 
@@ -35,14 +37,15 @@ func benchmark(b *testing.B, s system) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
 }
 
-func BenchmarkMovieDetails(b *testing.B) { benchmark(b, startFleet(b, nil)) }
-func BenchmarkBareHops(b *testing.B)     { benchmark(b, startBare(b, roleFront)) }
-func BenchmarkDialPerCall(b *testing.B)  { benchmark(b, startBare(b, roleDialing)) }
+func BenchmarkMovieDetails(b *testing.B) { benchmark(b, startFleet(b, nil, production(b))) }
+func BenchmarkBareHops(b *testing.B)     { benchmark(b, startBare(b, roleFront, production(b))) }
+func BenchmarkDialPerCall(b *testing.B)  { benchmark(b, startBare(b, roleDialing, production(b))) }
 
 // TestBenchDetails holds movie to its bounds. The systems take turns, so that whatever else the machine does meets all of
 // them; the ratio of a round counts, and of those the median.
 func TestBenchDetails(t *testing.T) {
-	movie, hops, dialing := startFleet(t, nil), startBare(t, roleFront), startBare(t, roleDialing)
+	traces := production(t)
+	movie, hops, dialing := startFleet(t, nil, traces), startBare(t, roleFront, traces), startBare(t, roleDialing, traces)
 	var capacity, ofBare, ofDialing []float64
 	for range rounds {
 		m, mEach := throughput(t, movie, callers, round)
@@ -58,13 +61,10 @@ func TestBenchDetails(t *testing.T) {
 		t.Logf("99 %% of calls at %.0f a second: movie %s, bare hops %s", rate, m, h)
 		times = append(times, float64(m)/float64(h))
 	}
-	atLeast(t, "throughput of movie, of that of bare hops", median(ofBare), leastOfBare)
-	atLeast(t, "throughput of movie, times that of dial per call", median(ofDialing), leastOfDialling)
-	if got := median(times); got > mostLatency {
-		t.Errorf("time of movie at 99 %% = %.2f times that of bare hops, want at most %.2f", got, mostLatency)
-	} else {
-		t.Logf("time of movie at 99 %% = %.2f times that of bare hops", got)
-	}
+	table.Row(t, "GetMovieDetails in memory", fmt.Sprintf("%.0f calls/s", median(capacity)))
+	table.AtLeast(t, "its throughput, of that of bare gRPC with the same two hops", median(ofBare), leastOfBare)
+	table.AtMost(t, "its time at 99 %, at half of its capacity, times that of bare hops", median(times), mostLatency)
+	table.AtLeast(t, "its throughput, times that of a caller that dials for each call", median(ofDialing), leastOfDialling)
 }
 
 // TestBenchDetailsOnMySQL tells what the database costs: a rating is read from it for each call, metadata every five seconds.
@@ -74,7 +74,8 @@ func TestBenchDetailsOnMySQL(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Close)
-	stored, memory := startFleet(t, server), startFleet(t, nil)
+	traces := production(t)
+	stored, memory := startFleet(t, server, traces), startFleet(t, nil, traces)
 	var part []float64
 	for range rounds / 2 {
 		s, sEach := throughput(t, stored, callers, round)
@@ -82,14 +83,5 @@ func TestBenchDetailsOnMySQL(t *testing.T) {
 		t.Logf("calls a second: on MySQL %.0f, in memory %.0f; the services' processor time for each: %s, %s", s, m, sEach, mEach)
 		part = append(part, s/m)
 	}
-	atLeast(t, "throughput on MySQL, of that in memory", median(part), leastOfMemory)
-}
-
-func atLeast(t *testing.T, what string, got, want float64) {
-	t.Helper()
-	if got < want {
-		t.Errorf("%s = %.2f, want at least %.2f", what, got, want)
-	} else {
-		t.Logf("%s = %.2f", what, got)
-	}
+	table.AtLeast(t, "GetMovieDetails on MySQL, of the throughput in memory", median(part), leastOfMemory)
 }

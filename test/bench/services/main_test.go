@@ -29,7 +29,7 @@ func run(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	programs = dir
-	for _, name := range []string{"metadata", "rating", "movie"} {
+	for _, name := range []string{"metadata", "rating", "movie", "auth"} {
 		build := exec.Command("go", "build", "-o", filepath.Join(dir, name), "movieexample.com/fleet/services/"+name+"/cmd")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "%s: %v\n%s", build, err, out)

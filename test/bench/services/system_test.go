@@ -50,10 +50,10 @@ func bindings(tb testing.TB, names ...string) map[string]string {
 }
 
 // startFleet starts the real programs by mutual TLS behind movie, as in production; in memory if there is no server.
-func startFleet(tb testing.TB, server *parts.MariaDB) system {
+func startFleet(tb testing.TB, server *parts.MariaDB, traces tracing) system {
 	tb.Helper()
 	dirs := bindings(tb, "metadata", "rating", "movie", "test")
-	const common = "log: {level: warn}\ntls: {mode: %s, trustDomain: fleet.test}\n"
+	common := "log: {level: warn}\ntls: {mode: %s, trustDomain: fleet.test}\n" + traces.settings()
 	metadata, metadataPID := service(tb, "metadata", fmt.Sprintf(common, "mutual")+stored(tb, server, "metadata", dirs), dirs["metadata"])
 	rating, ratingPID := service(tb, "rating", fmt.Sprintf(common, "mutual")+stored(tb, server, "rating", dirs), dirs["rating"])
 	movie, moviePID := service(tb, "movie", fmt.Sprintf(common+"upstreams:\n  metadata: {target: 'static:///%s', identity: '%smetadata'}\n  rating: {target: 'static:///%s', identity: '%srating'}\n",
@@ -95,12 +95,12 @@ func stored(tb testing.TB, server *parts.MariaDB, name string, dirs map[string]s
 }
 
 // startBare starts the same three processes with nothing but gRPC in them.
-func startBare(tb testing.TB, role string) system {
+func startBare(tb testing.TB, role string, traces tracing) system {
 	tb.Helper()
 	dirs := bindings(tb, "metadata", "rating", "movie", "test")
-	metadata, metadataPID := bare(tb, roleLeaf, dirs["metadata"])
-	rating, ratingPID := bare(tb, roleLeaf, dirs["rating"])
-	movie, moviePID := bare(tb, role, dirs["movie"], envUpstreams+"="+metadata+","+rating)
+	metadata, metadataPID := bare(tb, roleLeaf, dirs["metadata"], traces.env()...)
+	rating, ratingPID := bare(tb, roleLeaf, dirs["rating"], traces.env()...)
+	movie, moviePID := bare(tb, role, dirs["movie"], append(traces.env(), envUpstreams+"="+metadata+","+rating)...)
 	s := system{role, moviev1.NewMovieServiceClient(connect(tb, movie, dirs["test"])), []int{metadataPID, ratingPID, moviePID}}
 	s.ready(tb)
 	return s

@@ -14,6 +14,7 @@ import (
 	"movieexample.com/fleet/services/internal/storage/storagetest"
 	"movieexample.com/fleet/services/rating/internal/model"
 	"movieexample.com/fleet/services/rating/internal/repository/mysql"
+	"movieexample.com/fleet/test/bench/table"
 	"movieexample.com/fleet/test/parts"
 )
 
@@ -53,10 +54,8 @@ func TestBenchAggregate(t *testing.T) {
 	}
 	for i, n := range sizes {
 		times := float64(middle(took[i])) / float64(middle(took[0]))
-		t.Logf("aggregate of %d ratings: %s, %.2f times that of %d", n, middle(took[i]), times, sizes[0])
-		if times > mostGrowth {
-			t.Errorf("reading the aggregate of %d ratings took %.2f times that of %d, want at most %.2f", n, times, sizes[0], mostGrowth)
-		}
+		table.Row(t, fmt.Sprintf("aggregate of a record with %d ratings", n), middle(took[i]).String())
+		table.AtMost(t, fmt.Sprintf("of %d, times that of %d", n, sizes[0]), times, mostGrowth)
 	}
 }
 
@@ -107,8 +106,9 @@ func TestBenchWrite(t *testing.T) {
 		wrote = append(wrote, each(t, func() error { return write("written") }))
 		upserted = append(upserted, each(t, func() error { return upsert("upserted") }))
 	}
-	t.Logf("a write of a new rating: %s; a bare upsert of the same row: %s; %.2f times",
-		middle(wrote), middle(upserted), float64(middle(wrote))/float64(middle(upserted)))
+	table.Row(t, "PutRating of a new rating, in the repository", middle(wrote).String())
+	table.Row(t, "a bare upsert of the same row", middle(upserted).String())
+	table.Row(t, "PutRating, times the bare upsert", fmt.Sprintf("%.2f", float64(middle(wrote))/float64(middle(upserted))))
 }
 
 // each is the mean time of a call in one round.
