@@ -24,8 +24,13 @@ import (
 	"movieexample.com/fleet/services/internal/telemetry"
 )
 
-// streamIdle ends a stream to another service on which nothing has moved for so long.
-const streamIdle = time.Minute
+const (
+	// A stream to another service on which nothing has moved for so long ends.
+	streamIdle = time.Minute
+	// A silent connection is tried, so that a server that vanished is noticed; not as often as servers call abuse.
+	clientPing        = 15 * time.Second
+	clientPingTimeout = 5 * time.Second
+)
 
 // Clients holds the program's connections: one for each target, for as long as the program runs.
 type Clients struct {
@@ -124,7 +129,7 @@ func (c *Clients) dialOptions() []grpc.DialOption {
 		grpc.WithDisableServiceConfig(), // nobody else decides on it through a DNS record
 		grpc.WithIdleTimeout(0),         // an idle connection would forget the last good instances
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 15 * time.Second, Timeout: 5 * time.Second, PermitWithoutStream: true}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: clientPing, Timeout: clientPingTimeout, PermitWithoutStream: true}),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second},
 			MinConnectTimeout: 2 * time.Second,

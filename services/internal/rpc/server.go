@@ -40,7 +40,7 @@ const (
 	maxConnectionAgeGrace = 30 * time.Second
 	keepaliveTime         = 30 * time.Second // ping a silent client, to notice one that vanished
 	keepaliveTimeout      = 10 * time.Second
-	clientPingMin         = 10 * time.Second // pings more often than that are abuse; see clientKeepalive
+	clientPingMin         = 10 * time.Second // pings more often than that are abuse; see clientPing
 )
 
 // secondsBuckets hold 0.1 s, the limit that objectives speak of.

@@ -193,4 +193,10 @@ func TestRESTIsServedByHTTP2AndForPeopleWithTheAuthority(t *testing.T) {
 	if plain.StatusCode != http.StatusBadRequest {
 		t.Errorf("GET without TLS = %d, want 400", plain.StatusCode)
 	}
+	for name, most := range map[string]uint16{"1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11} {
+		old := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS10, MaxVersion: most}}
+		if resp, err := (&http.Client{Transport: old}).Get(s.rest); err == nil || !strings.Contains(err.Error(), "protocol version not supported") {
+			t.Errorf("GET by TLS %s = %v, %v, want a refusal of the version", name, resp, err)
+		}
+	}
 }
