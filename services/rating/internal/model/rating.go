@@ -87,7 +87,7 @@ type Result struct {
 // it, so writes, replays and duplicates in any order end with the same rows and the same aggregates.
 func Apply(stored *Row, w Write, now time.Time) Result {
 	if stored == nil {
-		return Result{Outcome: Applied, Row: Row{Write: w, CreateTime: now, UpdateTime: now}, Change: contribution(w)}
+		return Result{Outcome: Applied, Row: Row{Write: w, CreateTime: now, UpdateTime: now}, Change: Contribution(w)}
 	}
 	switch order := compare(w, stored.Write); {
 	case order < 0:
@@ -95,7 +95,7 @@ func Apply(stored *Row, w Write, now time.Time) Result {
 	case order == 0:
 		return Result{Outcome: Duplicate, Row: *stored}
 	default:
-		before, after := contribution(stored.Write), contribution(w)
+		before, after := Contribution(stored.Write), Contribution(w)
 		return Result{
 			Outcome: Applied,
 			Row:     Row{Write: w, CreateTime: stored.CreateTime, UpdateTime: now},
@@ -117,8 +117,8 @@ func rank(w Write) int {
 	return w.Value
 }
 
-// contribution is what a write adds to its record's aggregate while it is the stored one.
-func contribution(w Write) Aggregate {
+// Contribution is what a write adds to its record's aggregate while it is the stored one.
+func Contribution(w Write) Aggregate {
 	if w.Deleted {
 		return Aggregate{}
 	}

@@ -13,17 +13,24 @@ type Repository struct {
 	mu         sync.RWMutex
 	rows       map[model.Key]model.Row
 	aggregates map[model.Record]model.Aggregate
+	positions  map[model.Source]int64
 }
 
 // New is an empty repository.
 func New() *Repository {
-	return &Repository{rows: map[model.Key]model.Row{}, aggregates: map[model.Record]model.Aggregate{}}
+	return &Repository{
+		rows: map[model.Key]model.Row{}, aggregates: map[model.Record]model.Aggregate{}, positions: map[model.Source]int64{},
+	}
 }
 
 // Write changes the row and its record's aggregate under one lock.
 func (r *Repository) Write(_ context.Context, w model.Write, now time.Time) (model.Result, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.write(w, now), nil
+}
+
+func (r *Repository) write(w model.Write, now time.Time) model.Result {
 	var stored *model.Row
 	if row, ok := r.rows[w.Key]; ok {
 		stored = &row
@@ -31,7 +38,7 @@ func (r *Repository) Write(_ context.Context, w model.Write, now time.Time) (mod
 	result := model.Apply(stored, w, now)
 	r.rows[w.Key] = result.Row
 	r.aggregates[w.Key.Record] = r.aggregates[w.Key.Record].Plus(result.Change)
-	return result, nil
+	return result
 }
 
 // Purge forgets tombstones of deletions that occurred before a time, at most so many.

@@ -37,7 +37,7 @@ func (r *Repository) Write(ctx context.Context, w model.Write, now time.Time) (m
 		if result.Outcome != model.Applied {
 			return nil
 		}
-		if err := store(ctx, tx, stored == nil, result); err != nil {
+		if err := store(ctx, tx, stored, result); err != nil {
 			return err
 		}
 		return r.outbox.Add(ctx, tx, change(stored, result.Row)) // last: the aggregate's lock keeps events in order
@@ -63,28 +63,16 @@ func lockRow(ctx context.Context, tx *sql.Tx, key model.Key) (*model.Row, error)
 	return &row, nil
 }
 
-func store(ctx context.Context, tx *sql.Tx, isNew bool, result model.Result) error {
-	statement := updateRowSQL
-	if isNew {
-		statement = insertRowSQL
+// store is what Ingest does for many, for one row: the same statements. The server decides once more, by what is there now.
+func store(ctx context.Context, tx *sql.Tx, stored *model.Row, result model.Result) error {
+	decided, err := upsert(ctx, tx, []model.Write{result.Row.Write}, result.Row.UpdateTime)
+	if err != nil {
+		return err
 	}
-	row := result.Row
-	_, err := tx.ExecContext(ctx, statement, row.Deleted, row.Value, row.OccurredAt, row.CreateTime, row.UpdateTime,
-		row.Key.Record.Type, row.Key.Record.ID, row.Key.UserID)
-	if storage.DuplicateKey(err) {
+	if (stored == nil) != (decided[0] == noRow) || stored != nil && decided[0].outcome() != model.Applied {
 		return fmt.Errorf("store row: %w", storage.ErrRaced) // made since lockRow looked: look again
 	}
-	if err != nil {
-		return fmt.Errorf("store row: %w", err)
-	}
-	if result.Change == (model.Aggregate{}) {
-		return nil
-	}
-	if _, err := tx.ExecContext(ctx, changeAggregateSQL, row.Key.Record.Type, row.Key.Record.ID,
-		result.Change.Sum, result.Change.Count); err != nil {
-		return fmt.Errorf("change aggregate: %w", err)
-	}
-	return nil
+	return changeAggregates(ctx, tx, map[model.Record]model.Aggregate{result.Row.Key.Record: result.Change})
 }
 
 // Aggregate is zero for a record that nobody rated.

@@ -3,6 +3,8 @@
 package mysql_test
 
 import (
+	"context"
+	"database/sql"
 	"log/slog"
 	"os"
 	"testing"
@@ -24,15 +26,38 @@ func TestMain(m *testing.M) {
 }
 
 func TestContract(t *testing.T) {
-	repositorytest.RunStore(t, func(t *testing.T) repositorytest.Store {
-		return mysql.New(storagetest.Migrated(t, server, mysql.Migrations()))
+	repositorytest.RunIngest(t, func(t *testing.T) repositorytest.Ingestion {
+		db := storagetest.Migrated(t, server, mysql.Migrations())
+		return ingestion(mysql.New(db), db)
 	})
 }
 
 func TestContractTelling(t *testing.T) {
-	repositorytest.RunStore(t, func(t *testing.T) repositorytest.Store {
-		return mysql.NewTelling(storagetest.Migrated(t, server, mysql.Migrations()), outbox.New())
+	repositorytest.RunIngest(t, func(t *testing.T) repositorytest.Ingestion {
+		db := storagetest.Migrated(t, server, mysql.Migrations())
+		return ingestion(mysql.NewTelling(db, outbox.New()), db)
 	})
+}
+
+func ingestion(r *mysql.Repository, db *sql.DB) repositorytest.Ingestion {
+	return repositorytest.Ingestion{Ingester: r, Rows: func(recordType string) (map[model.Key]model.Row, error) {
+		rows, err := db.QueryContext(context.Background(), `SELECT record_id, user_id, deleted, value, occurred_at, create_time, update_time
+			FROM ratings WHERE record_type = ?`, recordType)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = rows.Close() }()
+		found := map[model.Key]model.Row{}
+		for rows.Next() {
+			row := model.Row{Write: model.Write{Key: model.Key{Record: model.Record{Type: recordType}}}}
+			if err := rows.Scan(&row.Key.Record.ID, &row.Key.UserID, &row.Deleted, &row.Value, &row.OccurredAt,
+				&row.CreateTime, &row.UpdateTime); err != nil {
+				return nil, err
+			}
+			found[row.Key] = row
+		}
+		return found, rows.Err()
+	}}
 }
 
 func TestStatements(t *testing.T) {

@@ -147,7 +147,7 @@ func lockUser(ctx context.Context, tx *sql.Tx, user string) ([]model.Write, erro
 // subtract takes a rating out of its record's aggregate, and tells of it as of one whose user is not known.
 func (r *Repository) subtract(ctx context.Context, tx *sql.Tx, w model.Write, now time.Time) error {
 	record := w.Key.Record
-	if _, err := tx.ExecContext(ctx, changeAggregateSQL, record.Type, record.ID, -w.Value, -1); err != nil {
+	if _, err := tx.ExecContext(ctx, changeAggregatesSQL, record.Type, record.ID, -w.Value, -1); err != nil {
 		return fmt.Errorf("change aggregate: %w", err)
 	}
 	return r.outbox.Add(ctx, tx, outbox.Change{Type: typeDelete, Record: events.Record(record.Type, record.ID), Time: now})

@@ -7,17 +7,47 @@ const (
 		SELECT deleted, value, occurred_at, create_time, update_time FROM ratings
 		WHERE record_type = ? AND record_id = ? AND user_id = ? FOR UPDATE`
 
-	insertRowSQL = `
-		INSERT INTO ratings (deleted, value, occurred_at, create_time, update_time, record_type, record_id, user_id)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	// upsertRowsSQL is [model.Apply] for many rows, by storage.Values. The server assigns from left to right, so each line
+	// sees what those before it made: replaced_value first, which the others ask, and occurred_at last of what it compares.
+	upsertRowsSQL = `
+		INSERT INTO ratings (record_type, record_id, user_id, deleted, value, occurred_at, create_time, update_time)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		ON DUPLICATE KEY UPDATE
+			replaced_value = CASE
+				WHEN VALUES(occurred_at) > occurred_at THEN value
+				WHEN VALUES(occurred_at) < occurred_at THEN -1
+				WHEN VALUES(deleted) > deleted OR VALUES(deleted) = deleted AND VALUES(value) > value THEN value
+				WHEN VALUES(deleted) = deleted AND VALUES(value) = value THEN -2
+				ELSE -1 END,
+			deleted = IF(replaced_value >= 0, VALUES(deleted), deleted),
+			value = IF(replaced_value >= 0, VALUES(value), value),
+			occurred_at = IF(replaced_value >= 0, VALUES(occurred_at), occurred_at),
+			update_time = IF(replaced_value >= 0, VALUES(update_time), update_time)
+		RETURNING replaced_value`
 
-	updateRowSQL = `
-		UPDATE ratings SET deleted = ?, value = ?, occurred_at = ?, create_time = ?, update_time = ?
-		WHERE record_type = ? AND record_id = ? AND user_id = ?`
-
-	changeAggregateSQL = `
+	// changeAggregatesSQL gets as many rows as there are records, by storage.Values.
+	changeAggregatesSQL = `
 		INSERT INTO rating_aggregates (record_type, record_id, rating_sum, rating_count) VALUES (?, ?, ?, ?)
 		ON DUPLICATE KEY UPDATE rating_sum = rating_sum + VALUES(rating_sum), rating_count = rating_count + VALUES(rating_count)`
+
+	positionSQL = `
+		SELECT next_offset FROM ingest_positions
+		WHERE consumer_group = ? AND topic = ? AND topic_id = ? AND topic_partition = ?`
+
+	beginPositionSQL = `
+		INSERT IGNORE INTO ingest_positions (consumer_group, topic, topic_id, topic_partition, next_offset) VALUES (?, ?, ?, ?, ?)`
+
+	movePositionSQL = `
+		UPDATE ingest_positions SET next_offset = ?
+		WHERE consumer_group = ? AND topic = ? AND topic_id = ? AND topic_partition = ? AND next_offset = ?`
+
+	setPositionSQL = `
+		INSERT INTO ingest_positions (consumer_group, topic, topic_id, topic_partition, next_offset) VALUES (?, ?, ?, ?, ?)
+		ON DUPLICATE KEY UPDATE next_offset = VALUES(next_offset)`
+
+	positionsSQL = `
+		SELECT topic, topic_id, topic_partition, next_offset FROM ingest_positions
+		WHERE consumer_group = ? ORDER BY topic, topic_id, topic_partition`
 
 	exportSQL = `
 		SELECT record_type, record_id, deleted, value, occurred_at, create_time, update_time FROM ratings
