@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -59,10 +60,31 @@ func (r *Reconciler) share(ctx context.Context, s *scope, _ plan.Action) error {
 			return err
 		}
 	}
+	if err := r.reserveNames(ctx, s); err != nil {
+		return err
+	}
 	if err := r.applyIf(ctx, s, s.observation.Replicas > 1, render.DisruptionBudget(s.fs)); err != nil {
 		return err
 	}
 	return r.applyIf(ctx, s, s.fs.Spec.Autoscaling != nil, render.Autoscaler(s.fs))
+}
+
+// reserveNames makes the Service objects before there is a revision that they could select: a resolver that was asked for a
+// name too early would keep saying for seconds that there is none. One that is there already may serve, and is left alone.
+func (r *Reconciler) reserveNames(ctx context.Context, s *scope) error {
+	if s.observation.State.Stable.Hash != "" {
+		return nil
+	}
+	for _, service := range render.Services(s.fs, "", "") {
+		err := r.client.Get(ctx, client.ObjectKeyFromObject(service), &corev1.Service{})
+		if apierrors.IsNotFound(err) {
+			err = r.applyChild(ctx, s, service)
+		}
+		if err != nil {
+			return fmt.Errorf("reserve the name of Service %s: %w", service.Name, err)
+		}
+	}
+	return nil
 }
 
 // nameReplicas writes a number that nobody named: for an autoscaler a number that is missing is 0, which it never changes.

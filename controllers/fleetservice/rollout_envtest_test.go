@@ -49,6 +49,28 @@ func TestInstall(t *testing.T) {
 	s.wantQuiet("serving")
 }
 
+// TestNamesComeFirst: callers may ask for a service's name while its first pods start, and must not be told that there is none.
+func TestNamesComeFirst(t *testing.T) {
+	s := newStage(t)
+	s.world.behaviors["rating:v1"] = neverReady
+	s.install(v1)
+	s.until("pods that start", func(*v1alpha1.FleetService) bool { return len(s.world.images()) == 1 })
+	for _, name := range []string{"rating", "rating-canary", "rating-all"} {
+		service := &corev1.Service{}
+		if err := s.c.Get(t.Context(), client.ObjectKey{Namespace: s.namespace, Name: name}, service); err != nil {
+			t.Errorf("get Service %s while the first revision starts: %v, want it there", name, err)
+		}
+		if _, byRevision := service.Spec.Selector[v1alpha1.LabelRevision]; name != "rating-all" && !byRevision {
+			t.Errorf("Service %s selects %v, want no pod", name, service.Spec.Selector)
+		}
+	}
+	s.change(v2)
+	s.serving("rating:v2")
+	if got := s.world.selected("rating"); got != "rating:v2" {
+		t.Errorf("the Service object selects %s, want rating:v2", got)
+	}
+}
+
 // updated brings a service from v1 to v2 and returns how the deployments and the Service object looked, without repeats.
 func (s *stage) updated() []string {
 	s.t.Helper()
