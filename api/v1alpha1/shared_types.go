@@ -43,7 +43,7 @@ type SecretReference struct {
 
 // ConsulBinding connects a service with Consul.
 type ConsulBinding struct {
-	// secretRef names a Secret in the Service Binding layout with the keys type (consul), host, port, [scheme, token].
+	// secretRef names a Secret in the Service Binding layout with the keys type (consul), host, port, [scheme, token, ca.crt].
 	// +required
 	SecretRef SecretReference `json:"secretRef"`
 }

@@ -26,7 +26,7 @@ func (c *Consul) connect(t Target) (agent, error) {
 }
 
 func (c *Consul) connectTo(at bindings.Consul) (agent, error) {
-	client, err := api.NewClient(&api.Config{Address: at.Address(), Scheme: at.Scheme, Token: at.Token, HttpClient: c.http})
+	client, err := api.NewClient(&api.Config{Address: at.Address(), Scheme: at.Scheme, Token: at.Token, HttpClient: c.http(at.CA)})
 	if err != nil {
 		return agent{}, fmt.Errorf("connect to consul at %s: %w", at, err)
 	}

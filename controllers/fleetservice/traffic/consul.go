@@ -2,10 +2,13 @@ package traffic
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -18,24 +21,49 @@ const timeout = 3 * time.Second
 // Consul splits calls by config entries: service-defaults (protocol grpc), a service-resolver with a subset for each live
 // revision, and a service-splitter with the shares. Entries are written by check-and-set and name their owner.
 type Consul struct {
-	http *http.Client
+	mu      sync.Mutex
+	clients map[string]*http.Client // by the authorities that agents' certificates come from
 }
 
 var _ Provider = (*Consul)(nil)
 
 // NewConsul returns a provider without connections; they are made on first use and shared by all services.
-func NewConsul() *Consul {
-	return &Consul{http: &http.Client{Transport: &http.Transport{
+func NewConsul() *Consul { return &Consul{clients: map[string]*http.Client{}} }
+
+// http is the client for agents of these authorities.
+func (c *Consul) http(authorities string) *http.Client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	client := c.clients[authorities]
+	if client == nil {
+		client = newClient(authorities)
+		c.clients[authorities] = client
+	}
+	return client
+}
+
+func newClient(authorities string) *http.Client {
+	t := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         (&net.Dialer{Timeout: timeout}).DialContext,
 		TLSHandshakeTimeout: timeout,
+		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
 		MaxIdleConnsPerHost: 8,
 		IdleConnTimeout:     90 * time.Second,
-	}}}
+	}
+	if authorities != "" {
+		t.TLSClientConfig.RootCAs = x509.NewCertPool()
+		t.TLSClientConfig.RootCAs.AppendCertsFromPEM([]byte(authorities)) // that it holds one was checked with the Secret
+	}
+	return &http.Client{Transport: t}
 }
 
 // Close ends idle connections. No other method may be under way.
-func (c *Consul) Close() { c.http.CloseIdleConnections() }
+func (c *Consul) Close() {
+	for _, client := range c.clients {
+		client.CloseIdleConnections()
+	}
+}
 
 // Name implements [Provider].
 func (*Consul) Name() string { return "Consul" }

@@ -3,9 +3,17 @@
 package traffic_test
 
 import (
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
+	"io"
+	"log"
 	"maps"
+	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -143,6 +151,24 @@ func TestConsulMoves(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestConsulOverTLS: an agent behind a certificate is asked if it comes from the binding's authorities, and no other.
+func TestConsulOverTLS(t *testing.T) {
+	server := parts.StartConsul(t)
+	front := httptest.NewTLSServer(httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: at(server.Port).Address()}))
+	t.Cleanup(front.Close)
+	front.Config.ErrorLog = log.New(io.Discard, "", 0)
+	agent := at(front.Listener.Addr().(*net.TCPAddr).Port)
+	agent.Scheme = "https"
+	consul := traffic.NewConsul()
+	err := consul.Move(t.Context(), rating("movies", agent), alone("aaaa"))
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); !ok {
+		t.Errorf("Move without the authorities = %v, want that the certificate is not known", err)
+	}
+	agent.CA = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: front.Certificate().Raw}))
+	move(t, consul, rating("movies", agent), alone("aaaa"))
+	wantHeld(t, server.Client(t), entriesOf("aaaa", []api.ServiceSplit{split("aaaa", 100)}, "aaaa"))
 }
 
 // TestConsulSeesWhatIsAsked guards Follows against a yes to another split.

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/util/cert"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -29,6 +30,16 @@ var (
 	wholeKafka  = map[string]string{"type": "kafka", "bootstrap-servers": "kafka-0:9092,kafka-1:9092", "username": "u", "password": "p"}
 	wholeRedis  = map[string]string{"type": "redis", "host": "redis"}
 )
+
+// newAuthority is a certificate in PEM.
+func newAuthority(t *testing.T) string {
+	t.Helper()
+	pem, _, err := cert.GenerateSelfSignedCertKey("consul", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(pem))
+}
 
 // with is a copy of keys with changes; "-" removes a key.
 func with(keys map[string]string, changes ...string) map[string]string {
@@ -99,11 +110,13 @@ func newAPI(t *testing.T, secrets ...client.Object) *api {
 }
 
 func TestCheckComplete(t *testing.T) {
+	authority := newAuthority(t)
 	a := newAPI(t,
 		secret("db", with(wholeMySQL, "host", "db\n", "port", "3307\r\n")),
 		secret("maria", with(wholeMySQL, "type", "mariadb", "host", "fd00::1")),
 		secret("consul", wholeConsul), secret("kafka", wholeKafka), secret("redis", wholeRedis),
-		secret("tls", with(wholeConsul, "scheme", "https", "token", "t0ken\n")))
+		secret("tls", with(wholeConsul, "scheme", "https", "token", "t0ken\n")),
+		secret("own", with(wholeConsul, "ca.crt", authority+"\n")))
 	r := bindings.NewReader(a, clocktesting.NewFakePassiveClock(time.Unix(0, 0)))
 	both := mysql("db")
 	both.Consul = consul("tls").Consul
@@ -117,6 +130,7 @@ func TestCheckComplete(t *testing.T) {
 	}{
 		"consulAdmin is the operator's": {administered, bindings.Report{Ready: true, Consul: &bindings.Consul{Scheme: "https", Host: "consul", Port: 8500, Token: "t0ken"}, RetryAfter: time.Minute}},
 		"consulAdmin, the same Secret":  {same, bindings.Report{Ready: true, Consul: &bindings.Consul{Scheme: "https", Host: "consul", Port: 8500, Token: "t0ken"}, RetryAfter: time.Minute}},
+		"consul, authority of its own":  {consul("own"), bindings.Report{Ready: true, Consul: &bindings.Consul{Scheme: "https", Host: "consul", Port: 8500, CA: authority}, RetryAfter: time.Minute}},
 		"no bindings at all":            {nil, bindings.Report{Ready: true}},
 		"kafka":                         {kafka("kafka"), bindings.Report{Ready: true, RetryAfter: time.Minute}},
 		"redis, port defaults":          {redis("redis"), bindings.Report{Ready: true, RetryAfter: time.Minute}},
@@ -139,29 +153,32 @@ func TestCheckComplete(t *testing.T) {
 }
 
 func TestCheckMistakes(t *testing.T) {
+	authority := newAuthority(t)
 	type problem struct{ key, message string }
 	for name, tc := range map[string]struct {
 		kind string
 		keys map[string]string
 		want []problem
 	}{
-		"mysql: key missing":     {"mysql", with(wholeMySQL, "password", "-"), []problem{{"password", `key "password" of Secret "s" is missing: add it`}}},
-		"mysql: value empty":     {"mysql", with(wholeMySQL, "database", "\n"), []problem{{"database", `key "database" of Secret "s" is empty: give it a value`}}},
-		"mysql: port a word":     {"mysql", with(wholeMySQL, "port", "mysql"), []problem{{"port", `key "port" of Secret "s" is "mysql": write a number from 1 to 65535`}}},
-		"mysql: port too great":  {"mysql", with(wholeMySQL, "port", "70000"), []problem{{"port", `key "port" of Secret "s" is "70000": write a number from 1 to 65535`}}},
-		"mysql: of another type": {"mysql", with(wholeMySQL, "type", "consul"), []problem{{"type", `key "type" of Secret "s" is "consul", but the binding needs "mysql": name another Secret, or correct the key`}}},
-		"mysql: host with port":  {"mysql", with(wholeMySQL, "host", "db:3306"), []problem{{"host", `key "host" of Secret "s" is "db:3306": write the host name or address alone, without scheme, port or path`}}},
-		"mysql: all in one go":   {"mysql", with(wholeMySQL, "type", "-", "username", ""), []problem{{"type", `key "type" of Secret "s" is missing: add it`}, {"username", `key "username" of Secret "s" is empty: give it a value`}}},
-		"consul: scheme unknown": {"consul", with(wholeConsul, "scheme", "tcp"), []problem{{"scheme", `key "scheme" of Secret "s" is "tcp": write http or https, or leave it out for http`}}},
-		"consul: host is a URL":  {"consul", with(wholeConsul, "host", "http://consul"), []problem{{"host", `key "host" of Secret "s" is "http://consul": write the host name or address alone, without scheme, port or path`}}},
-		"consul: a mysql Secret": {"consul", wholeMySQL, []problem{{"type", `key "type" of Secret "s" is "mysql", but the binding needs "consul": name another Secret, or correct the key`}}},
-		"consul: no Secret":      {"consul", nil, []problem{{"", `Secret "s" does not exist in namespace movies: create it with the keys type, host and port`}}},
-		"kafka: no port":         {"kafka", with(wholeKafka, "bootstrap-servers", "kafka-0:9092,kafka-1"), []problem{{"bootstrap-servers", `key "bootstrap-servers" of Secret "s" holds "kafka-1": write host:port, several separated by commas`}}},
-		"kafka: no password":     {"kafka", with(wholeKafka, "password", "-"), []problem{{"password", `key "password" of Secret "s" is missing: add it`}}},
-		"kafka: no Secret":       {"kafka", nil, []problem{{"", `Secret "s" does not exist in namespace movies: create it with the keys type and bootstrap-servers`}}},
-		"redis: port a word":     {"redis", with(wholeRedis, "port", "x"), []problem{{"port", `key "port" of Secret "s" is "x": write a number from 1 to 65535`}}},
-		"redis: host is a URL":   {"redis", with(wholeRedis, "host", "redis://redis"), []problem{{"host", `key "host" of Secret "s" is "redis://redis": write the host name or address alone, without scheme, port or path`}}},
-		"mysql: no Secret":       {"mysql", nil, []problem{{"", `Secret "s" does not exist in namespace movies: create it with the keys type, host, port, username, password and database`}}},
+		"mysql: key missing":         {"mysql", with(wholeMySQL, "password", "-"), []problem{{"password", `key "password" of Secret "s" is missing: add it`}}},
+		"mysql: value empty":         {"mysql", with(wholeMySQL, "database", "\n"), []problem{{"database", `key "database" of Secret "s" is empty: give it a value`}}},
+		"mysql: port a word":         {"mysql", with(wholeMySQL, "port", "mysql"), []problem{{"port", `key "port" of Secret "s" is "mysql": write a number from 1 to 65535`}}},
+		"mysql: port too great":      {"mysql", with(wholeMySQL, "port", "70000"), []problem{{"port", `key "port" of Secret "s" is "70000": write a number from 1 to 65535`}}},
+		"mysql: of another type":     {"mysql", with(wholeMySQL, "type", "consul"), []problem{{"type", `key "type" of Secret "s" is "consul", but the binding needs "mysql": name another Secret, or correct the key`}}},
+		"mysql: host with port":      {"mysql", with(wholeMySQL, "host", "db:3306"), []problem{{"host", `key "host" of Secret "s" is "db:3306": write the host name or address alone, without scheme, port or path`}}},
+		"mysql: all in one go":       {"mysql", with(wholeMySQL, "type", "-", "username", ""), []problem{{"type", `key "type" of Secret "s" is missing: add it`}, {"username", `key "username" of Secret "s" is empty: give it a value`}}},
+		"consul: scheme unknown":     {"consul", with(wholeConsul, "scheme", "tcp"), []problem{{"scheme", `key "scheme" of Secret "s" is "tcp": write http or https, or leave it out for http`}}},
+		"consul: no certificate":     {"consul", with(wholeConsul, "ca.crt", "x"), []problem{{"ca.crt", `key "ca.crt" of Secret "s" holds no certificate: it wants PEM, -----BEGIN CERTIFICATE-----`}}},
+		"consul: http with a ca.crt": {"consul", with(wholeConsul, "scheme", "http", "ca.crt", authority), []problem{{"scheme", `key "scheme" of Secret "s" is "http" beside a ca.crt: make it https, or remove ca.crt`}}},
+		"consul: host is a URL":      {"consul", with(wholeConsul, "host", "http://consul"), []problem{{"host", `key "host" of Secret "s" is "http://consul": write the host name or address alone, without scheme, port or path`}}},
+		"consul: a mysql Secret":     {"consul", wholeMySQL, []problem{{"type", `key "type" of Secret "s" is "mysql", but the binding needs "consul": name another Secret, or correct the key`}}},
+		"consul: no Secret":          {"consul", nil, []problem{{"", `Secret "s" does not exist in namespace movies: create it with the keys type, host and port`}}},
+		"kafka: no port":             {"kafka", with(wholeKafka, "bootstrap-servers", "kafka-0:9092,kafka-1"), []problem{{"bootstrap-servers", `key "bootstrap-servers" of Secret "s" holds "kafka-1": write host:port, several separated by commas`}}},
+		"kafka: no password":         {"kafka", with(wholeKafka, "password", "-"), []problem{{"password", `key "password" of Secret "s" is missing: add it`}}},
+		"kafka: no Secret":           {"kafka", nil, []problem{{"", `Secret "s" does not exist in namespace movies: create it with the keys type and bootstrap-servers`}}},
+		"redis: port a word":         {"redis", with(wholeRedis, "port", "x"), []problem{{"port", `key "port" of Secret "s" is "x": write a number from 1 to 65535`}}},
+		"redis: host is a URL":       {"redis", with(wholeRedis, "host", "redis://redis"), []problem{{"host", `key "host" of Secret "s" is "redis://redis": write the host name or address alone, without scheme, port or path`}}},
+		"mysql: no Secret":           {"mysql", nil, []problem{{"", `Secret "s" does not exist in namespace movies: create it with the keys type, host, port, username, password and database`}}},
 		"mysql: Secret has no key": {"mysql", map[string]string{"x": "y"}, []problem{
 			{"type", `key "type" of Secret "s" is missing: add it`}, {"host", `key "host" of Secret "s" is missing: add it`},
 			{"port", `key "port" of Secret "s" is missing: add it`}, {"username", `key "username" of Secret "s" is missing: add it`},

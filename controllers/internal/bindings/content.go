@@ -1,6 +1,7 @@
 package bindings
 
 import (
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/netip"
@@ -33,6 +34,8 @@ type Consul struct {
 	Port   int
 	// Token is empty for anonymous access.
 	Token string
+	// CA holds the authorities that the certificate of an https agent may come from, in PEM; empty means the system's.
+	CA string
 }
 
 // Address is host:port, with brackets around an IPv6 host.
@@ -63,9 +66,14 @@ func checkConsul(secret string, data map[string][]byte) (*Consul, []Problem) {
 	c := content{secret: secret, data: data}
 	c.kind("consul")
 	consul := Consul{Host: c.host(), Port: c.port(), Scheme: c.value("scheme"), Token: c.value("token")}
-	switch consul.Scheme {
-	case "http", "https":
-	case "":
+	consul.CA = c.authorities()
+	switch {
+	case consul.Scheme == "http" && consul.CA != "":
+		c.fail("scheme", "is \"http\" beside a ca.crt: make it https, or remove ca.crt")
+	case consul.Scheme == "http", consul.Scheme == "https":
+	case consul.Scheme == "" && consul.CA != "":
+		consul.Scheme = "https"
+	case consul.Scheme == "":
 		consul.Scheme = "http"
 	default:
 		c.fail("scheme", "is %q: write http or https, or leave it out for http", consul.Scheme)
@@ -169,6 +177,15 @@ func (c *content) host() string {
 		c.fail("host", "is %q: write the host name or address alone, without scheme, port or path", h)
 	}
 	return h
+}
+
+// authorities is the key ca.crt.
+func (c *content) authorities() string {
+	pem := c.value("ca.crt")
+	if pem != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(pem)) {
+		c.fail("ca.crt", "holds no certificate: it wants PEM, -----BEGIN CERTIFICATE-----")
+	}
+	return pem
 }
 
 func (c *content) port() int {
