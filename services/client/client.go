@@ -17,6 +17,7 @@ import (
 	"movieexample.com/fleet/services/internal/discovery"
 	"movieexample.com/fleet/services/internal/discovery/balance"
 	"movieexample.com/fleet/services/internal/discovery/consul"
+	"movieexample.com/fleet/services/internal/discovery/dns"
 	"movieexample.com/fleet/services/internal/rpc"
 )
 
@@ -69,6 +70,7 @@ func New(o Options) (*Client, error) {
 		secure:   secure,
 		clients: rpc.NewClients(metrics,
 			discovery.NewResolver("static", discovery.Static{}, o.Log),
+			discovery.NewResolver("dns", dns.Watcher{}, o.Log),
 			discovery.NewResolver("consul", registry, o.Log)),
 	}, nil
 }

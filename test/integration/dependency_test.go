@@ -170,3 +170,19 @@ func TestMetadataIsDown(t *testing.T) {
 		t.Errorf("50 calls with the breaker open made %v attempts at metadata, want those of few probes", got)
 	}
 }
+
+// TestUpstreamsByName is how services find each other without Consul: as in a cluster, by the names of Service objects.
+func TestUpstreamsByName(t *testing.T) {
+	f := fleet{metadata: serve(t, "metadata", "", ""), rating: serve(t, "rating", "", "")}
+	f.metadata.wantReady(t)
+	f.rating.wantReady(t)
+	byName := func(address string) string { return "dns:///localhost" + strings.TrimPrefix(address, "127.0.0.1") }
+	f.movie = serve(t, "movie", fmt.Sprintf("upstreams: {metadata: {target: '%s'}, rating: {target: '%s'}}\n", byName(f.metadata.api), byName(f.rating.api)), "")
+	f.movie.wantReady(t)
+	f.putMovie(t)
+	f.rate(t, "105", 4, time.Now())
+	f.eventuallyFresh(t)
+	if log := f.movie.log.String(); strings.Count(log, "Following the registry") != 2 {
+		t.Errorf("movie's log = %q, want a line for each name that it follows", log)
+	}
+}

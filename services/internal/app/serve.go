@@ -13,12 +13,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/resolver"
 
 	"movieexample.com/fleet/services/internal/binding"
 	"movieexample.com/fleet/services/internal/breaker"
 	"movieexample.com/fleet/services/internal/config"
 	"movieexample.com/fleet/services/internal/discovery"
 	"movieexample.com/fleet/services/internal/discovery/consul"
+	"movieexample.com/fleet/services/internal/discovery/dns"
 	"movieexample.com/fleet/services/internal/fault"
 	"movieexample.com/fleet/services/internal/flags"
 	"movieexample.com/fleet/services/internal/identity"
@@ -138,9 +140,12 @@ func (s *server[C]) listen(ctx context.Context) error {
 
 // connect makes the registry and the ways to other services.
 func (s *server[C]) connect() {
-	resolvers := discovery.NewResolver("static", discovery.Static{}, s.log)
+	resolvers := []resolver.Builder{
+		discovery.NewResolver("static", discovery.Static{}, s.log),
+		discovery.NewResolver("dns", dns.Watcher{}, s.log),
+	}
 	if s.config.Base().Discovery.Kind != config.Consul {
-		s.clients = rpc.NewClients(s.metrics, resolvers)
+		s.clients = rpc.NewClients(s.metrics, resolvers...)
 		return
 	}
 	s.registry = consul.New(func() (binding.Consul, error) {
@@ -150,7 +155,7 @@ func (s *server[C]) connect() {
 		}
 		return binding.ReadConsul(dir)
 	})
-	s.clients = rpc.NewClients(s.metrics, resolvers, discovery.NewResolver("consul", s.registry, s.log))
+	s.clients = rpc.NewClients(s.metrics, append(resolvers, discovery.NewResolver("consul", s.registry, s.log))...)
 }
 
 func (s *server[C]) breaker(dependency string) *breaker.Breaker {

@@ -53,7 +53,7 @@ type connKey struct {
 	server spiffeid.ID
 }
 
-// NewClients makes connections that find instances by the resolvers' schemes, and by dns.
+// NewClients makes connections that find instances by the resolvers' schemes.
 func NewClients(metrics prometheus.Registerer, resolvers ...resolver.Builder) *Clients {
 	balance.Register()
 	c := &Clients{
