@@ -41,6 +41,9 @@ func Migrate(ctx context.Context, dir string, files fs.FS, log *slog.Logger) err
 }
 
 func migrate(ctx context.Context, db *sql.DB, files fs.FS, log *slog.Logger) error {
+	if err := checkServer(ctx, db); err != nil {
+		return err
+	}
 	provider, err := goose.NewProvider(goose.DialectMySQL, db, files,
 		goose.WithDisableGlobalRegistry(true), goose.WithSessionLocker(namedLock{log}))
 	if err != nil {

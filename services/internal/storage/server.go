@@ -1,0 +1,40 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// The oldest server that is worked with: the first that answers a multi-row upsert by RETURNING.
+const (
+	oldestMajor = 10
+	oldestMinor = 5
+)
+
+// checkServer refuses a server that the statements were not written for, before anything is made there.
+func checkServer(ctx context.Context, db *sql.DB) error {
+	var version string
+	if err := db.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
+		return fmt.Errorf("ask for the server's version: %w", err)
+	}
+	return checkVersion(version)
+}
+
+// checkVersion takes what VERSION() says, such as 10.11.6-MariaDB-0+deb12u1.
+func checkVersion(version string) error {
+	number, rest, _ := strings.Cut(version, "-")
+	if strings.Contains(rest, "MariaDB") {
+		major, after, _ := strings.Cut(number, ".")
+		minor, _, _ := strings.Cut(after, ".")
+		a, errMajor := strconv.Atoi(major)
+		b, errMinor := strconv.Atoi(minor)
+		if errMajor == nil && errMinor == nil && (a > oldestMajor || a == oldestMajor && b >= oldestMinor) {
+			return nil
+		}
+	}
+	return fmt.Errorf("the server of the binding mysql is of version %q, want MariaDB %d.%d or newer: statements here use its RETURNING, "+
+		"which MySQL does not have; bind a database of such a server", version, oldestMajor, oldestMinor)
+}
