@@ -47,6 +47,8 @@ const (
 	ReasonWorse = "Worse"
 	// ReasonStarved: callers that follow the weights cannot bring the canary its share.
 	ReasonStarved = "Starved"
+	// ReasonStuck: a consumer's canary does not read on though its partitions have records.
+	ReasonStuck = "Stuck"
 	// ReasonCheckFailed: a Prometheus query left its bound, or a webhook said no.
 	ReasonCheckFailed = "CheckFailed"
 	// ReasonAborted: a person ended the rollout.

@@ -13,6 +13,8 @@ import (
 // +kubebuilder:validation:XValidation:rule="self.?traffic.?northSouth.orValue('None') != 'Gateway' || size(self.traffic.?gateway.?parentRefs.orValue([])) > 0",message="traffic.northSouth Gateway needs traffic.gateway.parentRefs: the Gateways that the routes attach to"
 // +kubebuilder:validation:XValidation:rule="self.?traffic.?northSouth.orValue('None') != 'Gateway' || size(self.traffic.?gateway.?pathPrefixes.orValue([])) + size(self.traffic.?gateway.?grpcServices.orValue([])) > 0",message="traffic.northSouth Gateway needs traffic.gateway with pathPrefixes (an HTTPRoute to the port http) or grpcServices (a GRPCRoute to the port grpc), or both"
 // +kubebuilder:validation:XValidation:rule="!has(self.traffic) || !has(self.traffic.eastWest) || self.traffic.eastWest != 'Consul' || (has(self.bindings) && has(self.bindings.consul))",message="traffic.eastWest Consul needs bindings.consul.secretRef.name: the Secret with Consul's address"
+// +kubebuilder:validation:XValidation:rule="has(self.consumer) == has(oldSelf.consumer)",message="consumer cannot be added or taken away later: delete the resource and make it anew"
+// +kubebuilder:validation:XValidation:rule="!has(self.consumer) || !has(self.traffic)",message="a consumer's work are partitions, which no traffic policy moves: leave traffic out"
 type FleetServiceSpec struct {
 	// image is the container image, with a tag or a digest. A tag is taken as immutable: a new version has a new tag.
 	// +required
@@ -23,10 +25,39 @@ type FleetServiceSpec struct {
 
 	ServiceTemplate `json:",inline"`
 
+	// consumer says that the service's work comes from partitions of a Kafka topic. Then every running pod is a member of
+	// the group and no requests are moved; rollout.steps are partitions, by default (and where the list is empty) 1 and then half
+	// of them; the old revision
+	// has no pods during the bake. Default none: the service answers requests.
+	// +optional
+	Consumer *Consumer `json:"consumer,omitempty"`
+
 	// deletionPolicy says what happens to Deployments, Service objects and Consul entries when this resource is
 	// deleted: Delete removes them in order, Orphan leaves them running. Default Delete.
 	// +optional
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+}
+
+// Consumer is the work of a service that reads a Kafka topic. None of it makes a revision. Its pods show
+// ingest_next_offset and ingest_lag_records by partition on their page of metrics: a canary whose partitions stand still
+// while stable's move is taken back.
+type Consumer struct {
+	// group is the consumer group's name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=249
+	Group string `json:"group"`
+	// partitions is how many partitions the topic has. There are never more pods than partitions.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000
+	Partitions int32 `json:"partitions"`
+	// topic is the topic's name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=249
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9._-]+$')",message="must be the name of a Kafka topic: letters, digits, '.', '_' and '-'"
+	Topic string `json:"topic"`
 }
 
 // RevisionStatus describes one live revision.

@@ -38,7 +38,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	}
 	o := &s.observation
 	*o = plan.Observation{
-		Now: r.clock.Now(), State: stateOf(&fs.Status), Policy: policyOf(fs), Replicas: ptr.Deref(fs.Spec.Replicas, 1),
+		Now: r.clock.Now(), State: stateOf(&fs.Status), Policy: policyOf(fs), Replicas: replicasOf(fs),
 		Revisions: map[string]plan.Revision{}, Blocked: s.report.Message(), Command: fs.Annotations[v1alpha1.AnnotationCommand],
 	}
 	for _, look := range []func(context.Context, *scope) error{
@@ -49,6 +49,15 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		}
 	}
 	return nil
+}
+
+// replicasOf is how many pods the spec asks for. More members than partitions would be idle.
+func replicasOf(fs *v1alpha1.FleetService) int32 {
+	n := ptr.Deref(fs.Spec.Replicas, 1)
+	if c := fs.Spec.Consumer; c != nil {
+		n = min(n, c.Partitions)
+	}
+	return n
 }
 
 func (r *Reconciler) observeChildren(ctx context.Context, s *scope) error {

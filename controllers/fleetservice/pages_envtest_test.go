@@ -26,6 +26,10 @@ type pages struct {
 	w *world
 	// fails is the share of an image's answers that fail.
 	fails map[string]float64
+	// consume makes them pages of consumers: each ready pod has a partition, and all work is events. hangs are images whose
+	// pods do not read on.
+	consume bool
+	hangs   map[string]bool
 
 	mu   sync.Mutex
 	pods map[string]*page // by pod name
@@ -36,6 +40,7 @@ type pages struct {
 
 type page struct {
 	ip, image, revision string
+	number              int64
 	all, bad            float64
 }
 
@@ -52,7 +57,7 @@ func (w *world) showPages() *pages {
 func (g *pages) serve(p *corev1.Pod) string {
 	g.w.t.Helper()
 	n := addresses.Add(1)
-	pod := &page{ip: fmt.Sprintf("127.7.%d.%d", n/250, 1+n%250), image: p.Spec.Containers[0].Image, revision: p.Labels[v1alpha1.LabelRevision]}
+	pod := &page{number: n, ip: fmt.Sprintf("127.7.%d.%d", n/250, 1+n%250), image: p.Spec.Containers[0].Image, revision: p.Labels[v1alpha1.LabelRevision]}
 	var config net.ListenConfig
 	listener, err := config.Listen(context.Background(), "tcp", pod.ip+":8090")
 	if err != nil {
@@ -91,6 +96,11 @@ func (g *pages) show(rw http.ResponseWriter, pod *page) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	bad := int64(pod.bad)
+	if g.consume {
+		_, _ = fmt.Fprintf(rw, "ingest_events_total{outcome=\"applied\"} %d\ningest_events_total{outcome=\"dead_lettered\"} %d\n"+
+			"ingest_next_offset{partition=\"%d\"} %d\ningest_lag_records{partition=\"%d\"} 7\n", int64(pod.all)-bad, bad, pod.number, int64(pod.all), pod.number)
+		return
+	}
 	_, _ = fmt.Fprintf(rw, "# TYPE grpc_server_handled_total counter\n"+
 		"grpc_server_handled_total{grpc_code=\"OK\",grpc_service=\"rating.v1.RatingService\",grpc_type=\"unary\"} %d\n"+
 		"grpc_server_handled_total{grpc_code=\"Internal\",grpc_service=\"rating.v1.RatingService\",grpc_type=\"unary\"} %d\n", int64(pod.all)-bad, bad)
@@ -99,8 +109,8 @@ func (g *pages) show(rw http.ResponseWriter, pod *page) {
 // send spreads requests over the ready pods that the Service object selects.
 func (g *pages) send(requests float64) {
 	g.w.t.Helper()
-	service := &corev1.Service{}
-	if err := g.w.c.Get(g.w.t.Context(), client.ObjectKey{Namespace: g.w.namespace, Name: "rating"}, service); err != nil {
+	service := &corev1.Service{Spec: corev1.ServiceSpec{Selector: map[string]string{v1alpha1.LabelService: "rating"}}}
+	if err := g.w.c.Get(g.w.t.Context(), client.ObjectKey{Namespace: g.w.namespace, Name: "rating"}, service); err != nil && !g.consume {
 		return // nobody can call it yet
 	}
 	var list corev1.PodList
@@ -113,7 +123,7 @@ func (g *pages) send(requests float64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, p := range ready {
-		if pod := g.pods[p.Name]; pod != nil {
+		if pod := g.pods[p.Name]; pod != nil && !g.hangs[pod.image] {
 			pod.all += requests / float64(len(ready))
 			pod.bad += requests / float64(len(ready)) * g.fails[pod.image]
 		}

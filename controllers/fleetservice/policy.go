@@ -52,7 +52,9 @@ func policyOf(fs *v1alpha1.FleetService) plan.Policy {
 		Paused:         ptr.Deref(r.Paused, false),
 		Coarse:         traffic.ByPods(fs),
 	}
-	if p.Steps == nil {
+	if c := fs.Spec.Consumer; c != nil {
+		p.Partitions, p.Coarse = c.Partitions, false
+	} else if p.Steps == nil {
 		p.Steps = defaultSteps()
 	}
 	if s := fs.Spec.Signals; s != nil {
@@ -85,6 +87,9 @@ func paramsOf(fs *v1alpha1.FleetService, policy plan.Policy) verdict.Params {
 			{Name: signals.Errors, Tolerance: tolerance, Objective: number(o.ErrorPercent, defaultErrorPercent) / 100},
 			{Name: signals.Refusals, Tolerance: tolerance, Objective: number(o.RefusalPercent, defaultRefusalPercent) / 100},
 		},
+	}
+	if fs.Spec.Consumer != nil { // nobody is refused, and one partition leaves nothing to compare with
+		p.Signals, p.Alone = p.Signals[:1], policy.Alone()
 	}
 	if l := o.Latency; l != nil {
 		slow := 1 - number(l.Percent, defaultLatencyPercent)/100

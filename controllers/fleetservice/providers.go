@@ -29,6 +29,9 @@ func (r *Reconciler) newProviders() providers {
 // providersOf are those that a service uses, in the order in which they are moved: Consul, which can be away, before
 // anything else moves; the Gateway last, since its routes lead to the Service objects.
 func (r *Reconciler) providersOf(fs *v1alpha1.FleetService) []traffic.Provider {
+	if fs.Spec.Consumer != nil {
+		return nil // its group gives the members their partitions
+	}
 	var list []traffic.Provider
 	if fs.Spec.Bindings != nil && fs.Spec.Bindings.Consul != nil {
 		list = append(list, r.traffic.consul)

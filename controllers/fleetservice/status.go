@@ -48,6 +48,9 @@ func (r *Reconciler) fill(s *scope) {
 	s.count()
 	if t := s.fs.Status.Traffic; t != nil {
 		t.Through = traffic.Names(s.providers)
+		if c := s.fs.Spec.Consumer; c != nil {
+			t.Through = "membership of the group " + c.Group
+		}
 	}
 	s.fs.Status.Consul = s.registrations()
 	s.tellEvidence()

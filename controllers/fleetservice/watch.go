@@ -19,6 +19,7 @@ import (
 	"movieexample.com/fleet/controllers/fleetservice/render"
 	"movieexample.com/fleet/controllers/fleetservice/revision"
 	"movieexample.com/fleet/controllers/fleetservice/signals/count"
+	"movieexample.com/fleet/controllers/fleetservice/signals/progress"
 	"movieexample.com/fleet/controllers/fleetservice/verdict"
 )
 
@@ -30,6 +31,7 @@ const saveEvery = 10 * time.Second
 type book struct {
 	release  evidence.Release
 	evidence *evidence.Book
+	progress progress.Tracker  // of a consumer's pods
 	readAt   time.Time         // of the last reading
 	at       evidence.Position // of the last reading
 	savedAt  time.Time
@@ -60,6 +62,7 @@ func (r *Reconciler) watch(ctx context.Context, s *scope) error {
 	s.judgement = b.evidence.Judge(r.question(s))
 	s.findings = b.findings
 	o.Evidence = evidenceOf(s.judgement)
+	judgeProgress(s, b)
 	s.measureEvidence()
 	r.ask(s, b)
 	return nil
@@ -123,7 +126,7 @@ func releaseOf(s *scope) evidence.Release {
 	judged, control := trial(s.observation.State)
 	return evidence.Release{
 		Canary: judged.Hash, Stable: control, Began: judged.Trial,
-		Params: paramsOf(s.fs, s.observation.Policy),
+		Params: paramsOf(s.fs, s.observation.Policy), Uneven: s.fs.Spec.Consumer != nil,
 	}
 }
 
@@ -135,15 +138,30 @@ func (r *Reconciler) read(ctx context.Context, s *scope, b *book) error {
 	}
 	state := s.observation.State
 	judged, control := trial(state)
+	meaning := count.NewMeaning(s.fs.Spec.Signals, s.fs.Spec.Objectives)
+	if s.fs.Spec.Consumer != nil {
+		meaning = meaning.OfConsumer()
+	}
 	reading, findings := r.reader.Read(ctx, count.Request{
 		Pods: podTargets(s.pods, judged.Hash, control), Canary: judged.Hash, Stable: control,
 		Callers: callers, Upstreams: names,
-		Meaning: count.NewMeaning(s.fs.Spec.Signals, s.fs.Spec.Objectives),
+		Meaning: meaning,
 	})
 	at := positionOf(state)
 	b.evidence.Add(reading, at)
+	b.progress.Add(reading)
 	b.readAt, b.at, b.dirty, b.findings = r.clock.Now(), at, true, findings
 	return nil
+}
+
+// judgeProgress says whether a consumer's canary reads on.
+func judgeProgress(s *scope, b *book) {
+	o := &s.observation
+	if o.State.Canary.Hash == "" || s.fs.Spec.Consumer == nil {
+		return
+	}
+	j := b.progress.Judge(o.State.Canary.Hash, o.State.Stable.Hash, o.Policy.Alone())
+	o.Evidence.Stuck, o.Evidence.Waiting = j.Stuck, j.Waiting
 }
 
 // canaryShare is the share of requests, in percent, that the judged revision has.
@@ -155,9 +173,14 @@ func canaryShare(state plan.State) int32 {
 	return state.Traffic.Percent
 }
 
-// positionOf is where requests were verified to go, as evidence counts it.
+// positionOf is where requests were verified to go, as evidence counts it: there, all of them are the share of a revision
+// that was promoted. A canary has them where it took a consumer's only partition.
 func positionOf(state plan.State) evidence.Position {
-	return evidence.Position{Percent: canaryShare(state), Since: state.Traffic.Since}
+	p := evidence.Position{Percent: canaryShare(state), Since: state.Traffic.Since}
+	if state.Canary.Hash != "" {
+		p.Percent = min(p.Percent, 99)
+	}
+	return p
 }
 
 // podTargets are the running pods of two revisions, with the address of their page.

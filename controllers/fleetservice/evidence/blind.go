@@ -84,7 +84,7 @@ func (b *Book) comparing() bool {
 // due is how many requests of this step were the canary's; late is true when callers have had time to follow.
 func (b *Book) due() (due float64, late bool) {
 	s := b.state.Step
-	late = b.comparing() && b.state.ReadAt.Sub(s.From) >= follow
+	late = b.comparing() && !b.release.Uneven && b.state.ReadAt.Sub(s.From) >= follow
 	return verdict.Due(s.Canary+s.Stable, float64(b.state.Position.Percent)/all), late
 }
 

@@ -17,11 +17,14 @@ type Release struct {
 	Began time.Time
 	// Params say which signals are judged, and how surely. Traffic is counted by the first signal.
 	Params verdict.Params
+	// Uneven says that shares differ in how much they bring, as partitions do: then how many requests came to the canary says
+	// nothing about it.
+	Uneven bool
 }
 
 // Same tells whether two releases share their evidence.
 func (r Release) Same(o Release) bool {
-	return r.Canary == o.Canary && r.Stable == o.Stable && r.Began.Equal(o.Began) && equal(r.Params, o.Params)
+	return r.Canary == o.Canary && r.Stable == o.Stable && r.Began.Equal(o.Began) && r.Uneven == o.Uneven && equal(r.Params, o.Params)
 }
 
 func equal(a, b verdict.Params) bool {

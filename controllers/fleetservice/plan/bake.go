@@ -17,8 +17,8 @@ func baking(o Observation) *Decision {
 		return nil
 	}
 	stable, previous := o.Revisions[s.Stable.Hash], o.Revisions[s.Previous.Hash]
-	if fact, bad := fatal(stable, previous); bad && previous.Ready > 0 && stable.Ready < o.Replicas {
-		return giveBack(o, fact.Reason, fact.Message+"; the old revision still runs and takes the requests again")
+	if fact, bad := fatal(stable, previous); bad && (previous.Ready > 0 || o.Policy.consumes()) && stable.Ready < o.Replicas {
+		return giveBack(o, fact.Reason, fact.Message+"; "+takesAgain(o))
 	}
 	if s.Traffic.Split != Wanted(o) { // requests are still on their way to it
 		return nil
@@ -27,13 +27,21 @@ func baking(o Observation) *Decision {
 		return answered(o)
 	}
 	switch {
-	case o.Evidence.Suspicion != "" && previous.Ready > 0 && o.Policy.Bake > 0:
+	case o.Evidence.Suspicion != "" && !o.Policy.alone() && (previous.Ready > 0 || o.Policy.consumes()) && o.Policy.Bake > 0:
 		s.Asking = o.Now
-		return &Decision{State: s, Verb: Ask, Reason: o.Evidence.Suspicion + "; half of the requests go to " + s.Previous.Hash + " again, and the comparison decides"}
+		return &Decision{State: s, Verb: Ask, Reason: fmt.Sprintf("%s; half of the %s go to %s again, and the comparison decides", o.Evidence.Suspicion, o.Policy.work(), s.Previous.Hash)}
 	case !o.Now.Before(bakeUntil(o)):
 		return baked(o)
 	}
 	return nil
+}
+
+// takesAgain says what the old revision does when the new one fails.
+func takesAgain(o Observation) string {
+	if o.Policy.consumes() {
+		return "the old revision comes back and reads the partitions again"
+	}
+	return "the old revision still runs and takes the requests again"
 }
 
 // answered ends the comparison with the old revision.
@@ -59,13 +67,17 @@ func giveBack(o Observation, reason, message string) *Decision {
 
 // revert returns to the previous revision because the spec asks for it again.
 func revert(o Observation) *Decision {
-	return &Decision{State: returned(o), Verb: Revert, Reason: fmt.Sprintf("the spec asks for %s again, which is still warm", o.State.Previous.Hash)}
+	how := "is still warm"
+	if o.Policy.consumes() {
+		how = "comes back as it was"
+	}
+	return &Decision{State: returned(o), Verb: Revert, Reason: fmt.Sprintf("the spec asks for %s again, which %s", o.State.Previous.Hash, how)}
 }
 
 func returned(o Observation) State {
 	s := dropCanary(o)
 	bad := s.Stable
-	s = leave(s, o.Now, bad)
+	s = leave(o, s, bad)
 	s.Stable, s.Previous, s.Asking = s.Previous, Part{}, time.Time{}
 	s.Stable.Since = o.Now
 	return s
@@ -73,14 +85,14 @@ func returned(o Observation) State {
 
 // baked ends the bake: the old revision is needed no more.
 func baked(o Observation) *Decision {
-	s := leave(o.State, o.Now, o.State.Previous)
+	s := leave(o, o.State, o.State.Previous)
 	for i := range s.Leaving { // no request was sent to it since the switch was verified
 		if s.Leaving[i].Hash == s.Previous.Hash {
 			s.Leaving[i].Quiet = s.Traffic.Since
 		}
 	}
 	s.Previous = Part{}
-	return &Decision{State: s, Verb: Baked, Reason: fmt.Sprintf("%s had all requests since %s and nothing speaks against it", s.Stable.Hash, clock(s.Stable.Since))}
+	return &Decision{State: s, Verb: Baked, Reason: fmt.Sprintf("%s had all %s since %s and nothing speaks against it", s.Stable.Hash, o.Policy.work(), clock(s.Stable.Since))}
 }
 
 // BakeUntil is when the bake ends, if nothing speaks against the new revision.

@@ -21,6 +21,7 @@ type counted struct {
 	requests       float64 // since the step began
 	seconds        int
 	newWeight      bool
+	alone          bool
 	began          plan.Part
 }
 
@@ -47,12 +48,16 @@ func trial(s plan.State) (canary plan.Part, stable string) {
 // count lets a second of requests happen.
 func (w *world) count() {
 	canary, stable := trial(w.state)
+	if w.policy.Partitions > 0 {
+		w.split = w.members(canary.Hash, stable)
+		w.track()
+	}
 	if stable == "" || w.rate == 0 || w.replicas == 0 {
 		return
 	}
 	c := w.counted
 	if c == nil || c.began.Hash != canary.Hash || c.began.Trial != canary.Trial {
-		c = &counted{release: newRelease(w), began: canary}
+		c = &counted{release: newRelease(w), began: canary, alone: w.policy.Alone()}
 		w.counted = c
 	}
 	if c.at != w.split {
@@ -77,7 +82,7 @@ func newRelease(w *world) *verdict.Release {
 	}
 	release, err := verdict.New(verdict.Params{
 		Signals: []verdict.Signal{{Name: "errors", Tolerance: 1.5, Objective: 0.01}},
-		Weights: weights, FalseRollback: 0.01, FalsePromote: 0.05,
+		Weights: weights, FalseRollback: 0.01, FalsePromote: 0.05, Alone: w.policy.Alone(),
 	})
 	if err != nil {
 		panic(err)
@@ -86,12 +91,15 @@ func newRelease(w *world) *verdict.Release {
 }
 
 func (c *counted) look() {
-	err := c.release.Observe(verdict.Look{
+	look := verdict.Look{
 		Canary:    []verdict.Pod{{Name: "callers", Counts: []verdict.Counts{c.canary.take()}}},
 		Stable:    []verdict.Pod{{Name: "callers", Counts: []verdict.Counts{c.stable.take()}}},
 		NewWeight: c.newWeight,
-	})
-	if err != nil {
+	}
+	if c.alone {
+		look.Stable = nil
+	}
+	if err := c.release.Observe(look); err != nil {
 		panic(err)
 	}
 	c.newWeight = false

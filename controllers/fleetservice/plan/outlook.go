@@ -12,7 +12,7 @@ import (
 func outlook(o Observation) Outlook {
 	v := state(o)
 	serving := o.Revisions[o.State.Stable.Hash]
-	v.Available = o.State.Stable.Hash != "" && (serving.Ready > 0 || o.Replicas == 0)
+	v.Available = o.State.Stable.Hash != "" && (serving.Ready > 0 || !down(o, o.State.Stable.Hash))
 	v.Progressing = o.State.Canary.Hash != "" || (o.State.Previous.Hash != "" && !v.Baking)
 	return v
 }
@@ -88,7 +88,7 @@ func updating(o Observation) Outlook {
 		return Outlook{Phase: phase, Reason: v1alpha1.ReasonHeld,
 			Message: fmt.Sprintf("held: %s, and so does the stable revision; something that both need is away", facts[0].Message)}
 	}
-	if o.State.Percent > 0 {
+	if o.State.Percent > 0 && !joining(o) {
 		return onTrial(o, canary)
 	}
 	v := Outlook{Phase: phase, Reason: v1alpha1.ReasonCandidateStarting, Message: progress(o, canary)}
@@ -105,9 +105,9 @@ func updating(o Observation) Outlook {
 // onTrial speaks of a canary that has a share of the requests.
 func onTrial(o Observation, canary Revision) Outlook {
 	s := o.State
-	has := fmt.Sprintf("revision %s (%s) has %d %% of the requests since %s", s.Canary.Hash, s.Canary.Image, s.Percent, clock(s.Traffic.Since))
+	has := fmt.Sprintf("revision %s (%s) has %d %% of the %s since %s", s.Canary.Hash, s.Canary.Image, s.Percent, o.Policy.work(), clock(s.Traffic.Since))
 	if !standing(o) {
-		return switching(o, fmt.Sprintf("requests move %s", Wanted(o)))
+		return switching(o, o.Policy.moving(Wanted(o)))
 	}
 	v := Outlook{Phase: "Canary", Reason: v1alpha1.ReasonCanary, Message: fmt.Sprintf("%s; %s", has, o.Evidence.Message)}
 	switch e := o.Evidence; {
@@ -162,7 +162,7 @@ func progress(o Observation, r Revision) string {
 
 // meanwhile says what the stable revision does while another one is on trial.
 func meanwhile(o Observation) string {
-	if o.Replicas > 0 && o.Revisions[o.State.Stable.Hash].Ready == 0 {
+	if down(o, o.State.Stable.Hash) {
 		return "The stable revision " + o.State.Stable.Hash + " has no ready pod"
 	}
 	return o.State.Stable.Hash + " keeps serving"
@@ -174,7 +174,7 @@ func clock(t time.Time) string { return t.UTC().Format(time.TimeOnly) + " UTC" }
 func bakingOutlook(o Observation) Outlook {
 	s := o.State
 	if s.Asking.IsZero() && s.Traffic.Split != Wanted(o) {
-		return switching(o, fmt.Sprintf("requests move from %s to %s", s.Previous.Hash, s.Stable.Hash))
+		return switching(o, fmt.Sprintf("%s move from %s to %s", o.Policy.work(), s.Previous.Hash, s.Stable.Hash))
 	}
 	v := serving(o)
 	if v.Ready && o.Desired.Hash != "" && o.Desired.Hash != s.Stable.Hash { // the next one waits
@@ -186,11 +186,15 @@ func bakingOutlook(o Observation) Outlook {
 	}
 	if !s.Asking.IsZero() {
 		v.Phase, v.Reason = "Baking", v1alpha1.ReasonAsking
-		v.Message = fmt.Sprintf("%s is compared with %s, which has half of the requests since %s: %s", s.Stable.Hash, s.Previous.Hash, clock(s.Asking), o.Evidence.Message)
+		v.Message = fmt.Sprintf("%s is compared with %s, which has half of the %s since %s: %s", s.Stable.Hash, s.Previous.Hash, o.Policy.work(), clock(s.Asking), o.Evidence.Message)
 		return v
 	}
 	v.Phase, v.Reason = "Baking", v1alpha1.ReasonBaking
-	v.Message = fmt.Sprintf("%s; %s stays warm until %s", v.Message, s.Previous.Hash, clock(bakeUntil(o)))
+	how := "stays warm"
+	if o.Policy.consumes() {
+		how = "has no pods and comes back if need be,"
+	}
+	v.Message = fmt.Sprintf("%s; %s %s until %s", v.Message, s.Previous.Hash, how, clock(bakeUntil(o)))
 	return v
 }
 
@@ -213,21 +217,25 @@ func takenBack(o Observation, r Rejection) Outlook {
 // serving speaks of the stable revision when nothing is on its way.
 func serving(o Observation) Outlook {
 	stable := o.Revisions[o.State.Stable.Hash]
-	pods := fmt.Sprintf("%d of %d pods of %s (%s) ready", stable.Ready, o.Replicas, o.State.Stable.Hash, o.State.Stable.Image)
+	wanted := o.Replicas
+	if o.Policy.consumes() {
+		wanted = keptPods(o, o.State.Stable.Hash)
+	}
+	pods := fmt.Sprintf("%d of %d pods of %s (%s) ready", stable.Ready, wanted, o.State.Stable.Hash, o.State.Stable.Image)
 	if len(stable.Facts) > 0 {
 		pods += "; " + stable.Facts[0].Message
 	}
-	enough := stable.Ready >= o.Replicas && stable.Pods >= o.Replicas
+	enough := stable.Ready >= wanted && stable.Pods >= wanted
 	if o.State.Previous.Hash == "" {
-		enough = stable.Ready == o.Replicas && stable.Pods == o.Replicas
+		enough = stable.Ready == wanted && stable.Pods == wanted
 	}
 	switch {
 	case o.State.Traffic.Main != o.State.Stable.Hash && o.Traffic.Unreachable != "":
 		return Outlook{Phase: "Starting", Reason: v1alpha1.ReasonDiscoveryUnavailable, Message: o.Traffic.Unreachable}
 	case o.State.Traffic.Main != o.State.Stable.Hash:
-		return Outlook{Phase: "Starting", Reason: v1alpha1.ReasonSwitching, Message: "requests are sent to " + o.State.Stable.Hash}
+		return Outlook{Phase: "Starting", Reason: v1alpha1.ReasonSwitching, Message: sentTo(o)}
 	case o.State.Traffic.Other != "" && o.State.Asking.IsZero():
-		return switching(o, "requests move "+Wanted(o).String())
+		return switching(o, o.Policy.moving(Wanted(o)))
 	case o.Replicas > 0 && stable.Ready == 0:
 		return Outlook{Phase: "Unavailable", Reason: v1alpha1.ReasonUnavailable, Message: pods}
 	case !enough:

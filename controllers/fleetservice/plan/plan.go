@@ -51,11 +51,14 @@ func verified(o Observation) *Decision {
 			s.Leaving[i].Quiet = o.Now
 		}
 	}
-	return &Decision{State: s, Verb: Verified, Reason: "requests go " + wanted.String()}
+	return &Decision{State: s, Verb: Verified, Reason: o.Policy.told(wanted)}
 }
 
 // inPlace is true when the pods that make a share are there, where shares are made by pods.
 func inPlace(o Observation) bool {
+	if o.Policy.consumes() {
+		return shared(o)
+	}
 	return !o.Policy.Coarse || o.State.Percent == 0 || o.Revisions[o.State.Canary.Hash].Ready >= canaryPods(o)
 }
 
@@ -82,12 +85,13 @@ func drained(o Observation) *Decision {
 	return nil
 }
 
-// leave lets a revision finish its requests. One that was never given any goes at once.
-func leave(s State, now time.Time, p Part) State {
-	if p.Hash == "" || !served(s, p.Hash) {
+// leave lets a revision finish its requests. One that was never given any goes at once, and so does a consumer's: as long
+// as its pods run, they read.
+func leave(o Observation, s State, p Part) State {
+	if p.Hash == "" || !served(s, p.Hash) || o.Policy.consumes() {
 		return s
 	}
-	p.Since, p.Quiet = now, time.Time{}
+	p.Since, p.Quiet = o.Now, time.Time{}
 	s.Leaving = append(slices.Clone(s.Leaving), p)
 	return s
 }
@@ -113,7 +117,7 @@ func actions(o Observation) []Action {
 			list = append(list, Action{Kind: Run, Hash: p.Hash, Pods: keptPods(o, p.Hash)})
 		}
 	}
-	if s.Stable.Hash != "" && routable(o) {
+	if s.Stable.Hash != "" && routable(o) && !o.Policy.consumes() {
 		list = append(list, Action{Kind: Route, Split: Wanted(o), Withdraw: withdraws(o)})
 	}
 	if s.Canary.Hash != "" {
@@ -187,5 +191,5 @@ func recheck(o Observation) time.Duration {
 // Watching is true while counters are to be read: a canary has a share, or a promoted revision bakes.
 func Watching(o Observation) bool {
 	s := o.State
-	return s.Stable.Hash != "" && ((s.Canary.Hash != "" && s.Percent > 0) || s.Previous.Hash != "")
+	return s.Stable.Hash != "" && ((s.Canary.Hash != "" && s.Percent > 0) || (s.Previous.Hash != "" && !o.Policy.alone()))
 }

@@ -56,7 +56,7 @@ func recorded(o Observation) bool {
 
 // dropCanary is the state without the revision on trial, which finishes its requests.
 func dropCanary(o Observation) State {
-	s := leave(o.State, o.Now, o.State.Canary)
+	s := leave(o, o.State, o.State.Canary)
 	s.Canary, s.Percent, s.Granted = Part{}, 0, 0
 	return s
 }
@@ -78,7 +78,7 @@ func begin(o Observation) *Decision {
 		}
 		return &Decision{State: dropCanary(o), Verb: Abandon, Reason: "the spec asks for a revision that was taken back"}
 	}
-	if s.Previous.Hash == want.Hash && o.Revisions[want.Hash].Ready > 0 {
+	if s.Previous.Hash == want.Hash && (o.Revisions[want.Hash].Ready > 0 || o.Policy.consumes()) {
 		return revert(o)
 	}
 	if o.Blocked != "" || o.LedgerDamaged != "" || o.Policy.Paused || len(s.Leaving) >= maxLeaving {
@@ -96,7 +96,7 @@ func begin(o Observation) *Decision {
 	}
 	s = dropCanary(o)
 	if s.Previous.Hash != "" {
-		s = leave(s, o.Now, s.Previous)
+		s = leave(o, s, s.Previous)
 		s.Previous = Part{}
 	}
 	s = arrive(s, want.Hash)
@@ -119,13 +119,13 @@ func against(o Observation) *Decision {
 	if !migrated(o) {
 		return nil
 	}
-	if o.Replicas > 0 && stable.Ready == 0 && canary.Ready > 0 {
+	if down(o, s.Stable.Hash) && canary.Ready > 0 {
 		return nil
 	}
 	if fact, bad := condemning(o, canary, stable); bad {
 		return takeBack(o, fact.Reason, fact.Message, true)
 	}
-	if s.Percent == 0 {
+	if s.Percent == 0 || joining(o) {
 		return nil
 	}
 	switch e := o.Evidence; {
@@ -133,6 +133,8 @@ func against(o Observation) *Decision {
 		return takeBack(o, v1alpha1.ReasonWorse, e.Message, true)
 	case e.Starved != "":
 		return takeBack(o, v1alpha1.ReasonStarved, e.Starved, true)
+	case e.Stuck != "":
+		return takeBack(o, v1alpha1.ReasonStuck, e.Stuck, true)
 	case e.Failed != "":
 		return takeBack(o, v1alpha1.ReasonCheckFailed, e.Failed, true)
 	case undecided(o) && e.Reason != v1alpha1.ReasonBlind && o.Policy.OnInconclusive == v1alpha1.InconclusiveRollback && !idle(o):
@@ -152,14 +154,14 @@ func takeBack(o Observation, reason, message string, quarantine bool) *Decision 
 // forward gives the canary its next share when its pods are ready for it and something permits it.
 func forward(o Observation) *Decision {
 	canary, to := o.Revisions[o.State.Canary.Hash], next(o)
-	if !migrated(o) || !ready(o, canary) || !standing(o) {
+	if !migrated(o) || !ready(o, canary) || !standing(o) || joining(o) {
 		return nil
 	}
 	reason, permitted := permit(o, to)
 	switch {
 	case !permitted:
 		return nil
-	case to.percent == all:
+	case to.last:
 		return promote(o, reason)
 	}
 	s := o.State
@@ -195,7 +197,9 @@ func permit(o Observation, to step) (string, bool) {
 		return "by command", true
 	case o.LedgerDamaged != "":
 		return "", false
-	case s.Percent == 0 && to.percent == all:
+	case s.Percent == 0 && o.Policy.consumes() && !to.last:
+		return fmt.Sprintf("%d of its pods join the group", to.pods), true
+	case s.Percent == 0 && to.last:
 		return fmt.Sprintf("%s for %s", pods, settle), settled
 	case s.Percent == 0:
 		return pods, true
@@ -226,7 +230,7 @@ func Early(o Observation) bool { return early(o) }
 
 // undecided is true when the time of a step is over.
 func undecided(o Observation) bool {
-	return o.State.Percent > 0 && standing(o) && o.Now.Sub(o.State.Traffic.Since) >= o.Policy.MaxStep
+	return o.State.Percent > 0 && standing(o) && !joining(o) && o.Now.Sub(o.State.Traffic.Since) >= o.Policy.MaxStep
 }
 
 // idle is true when a step had too few requests for any verdict.

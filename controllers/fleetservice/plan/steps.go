@@ -6,19 +6,26 @@ import "slices"
 const all = 100
 
 // step is a share of requests and the pods that it takes.
-type step struct{ percent, pods int32 }
+type step struct {
+	percent, pods int32
+	// last is true of the promotion.
+	last bool
+}
 
 // steps are those of a rollout, the last with all requests. Where requests are split by pods, shares are what so many
 // pods come to, steps that come to the same are one, and the last before 100 is half: all pods of both revisions.
 func steps(p Policy, replicas int32) []step {
 	var list []step
 	for _, percent := range p.Steps {
-		list = append(list, step{percent, podsFor(percent, replicas)})
+		list = append(list, step{percent: percent, pods: podsFor(percent, replicas)})
 	}
 	if p.Coarse && replicas > 0 && len(p.Steps) > 0 {
 		list = coarse(p.Steps, replicas)
 	}
-	return append(list, step{all, replicas})
+	if p.consumes() && replicas > 0 {
+		list = consumerSteps(p, replicas)
+	}
+	return append(list, step{all, replicas, true})
 }
 
 // podsFor is the number of pods that a share takes: one pod of a large service could not be told from its revision.
@@ -37,7 +44,7 @@ func coarse(percents []int32, replicas int32) []step {
 		rest := max(1, all-percent)
 		pods := min(replicas, max(1, (replicas*percent+rest/2)/rest))
 		if pods > last {
-			list, last = append(list, step{(all*pods + (replicas+pods)/2) / (replicas + pods), pods}), pods
+			list, last = append(list, step{percent: (all*pods + (replicas+pods)/2) / (replicas + pods), pods: pods}), pods
 		}
 	}
 	return list
@@ -46,19 +53,22 @@ func coarse(percents []int32, replicas int32) []step {
 // next is the step after the canary's present share.
 func next(o Observation) step {
 	if o.State.Stable.Hash == "" || o.Replicas == 0 || deadStable(o) {
-		return step{all, o.Replicas}
+		return step{all, o.Replicas, true}
 	}
 	for _, s := range steps(o.Policy, o.Replicas) {
 		if s.percent > o.State.Percent {
 			return s
 		}
 	}
-	return step{all, o.Replicas}
+	return step{all, o.Replicas, true}
 }
 
 // Weights are the shares, in percent, that evidence is gathered for: those after the first, the last 100. They do not
 // depend on the number of pods, which may change during a rollout.
 func Weights(p Policy) []int32 {
+	if p.consumes() {
+		return consumerWeights()
+	}
 	var percents []int32
 	for i, percent := range p.Steps {
 		if i > 0 {
@@ -89,6 +99,9 @@ func NextPercent(o Observation) int32 { return next(o).percent }
 // canaryPods is how many pods the canary is to have: those of its next share, so that they are ready when it comes.
 // Where shares are made by pods they must not come before. Pods that are there stay while the rollout lasts.
 func canaryPods(o Observation) int32 {
+	if o.Policy.consumes() {
+		return consumerCanaryPods(o)
+	}
 	pods := next(o).pods
 	if o.Policy.Coarse && o.State.Percent > 0 && !deadStable(o) {
 		for _, s := range steps(o.Policy, o.Replicas) {
@@ -103,6 +116,9 @@ func canaryPods(o Observation) int32 {
 // keptPods is how many pods a revision that serves is to have. During a rollout and its bake more pods come at once, and
 // fewer wait: a verdict must not be about a change of scale.
 func keptPods(o Observation, hash string) int32 {
+	if o.Policy.consumes() {
+		return consumerPods(o, hash)
+	}
 	if o.State.Percent > 0 || o.State.Previous.Hash != "" {
 		return max(o.Replicas, o.Revisions[hash].Wanted)
 	}

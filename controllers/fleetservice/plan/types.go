@@ -92,6 +92,8 @@ type Policy struct {
 	Paused   bool
 	// Coarse is true where requests are split by the numbers of pods.
 	Coarse bool
+	// Partitions is, of a consumer, how many partitions its topic has; 0 for any other service. Then Steps are partitions.
+	Partitions int32
 }
 
 // Observation is everything that the planner looks at.
@@ -176,6 +178,8 @@ type Evidence struct {
 	Requests int64
 	// Starved says that callers cannot bring the canary its share; empty when they can.
 	Starved string
+	// Stuck says, of a consumer, which partition of the canary's does not move while it has records; empty when all do.
+	Stuck string
 	// Failed says which check said no, Waiting which one asks to wait or cannot be asked; empty when none does.
 	Failed, Waiting string
 	// Suspicion says what changed during the bake; empty when nothing did.

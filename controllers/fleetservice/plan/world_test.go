@@ -10,6 +10,7 @@ import (
 	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice/plan"
 	"movieexample.com/fleet/controllers/fleetservice/signals"
+	"movieexample.com/fleet/controllers/fleetservice/signals/progress"
 )
 
 // epoch is when every narration starts.
@@ -46,6 +47,9 @@ type world struct {
 	acted     bool       // the last step carried actions out
 	story     []string
 	said      string
+	hangs     map[string]bool // of a consumer: revisions that do not read on
+	tracker   progress.Tracker
+	read      map[string]int64 // how far each revision is
 }
 
 // behaviour tells what the pods of a revision show at an age.
@@ -61,7 +65,7 @@ type migration struct {
 func newWorld() *world {
 	return &world{
 		now: epoch, replicas: 2, rate: 100, running: map[string]time.Time{}, behave: map[string]behaviour{}, pods: map[string]int32{},
-		fails: map[string]float64{}, ledger: map[string]plan.Rejection{},
+		fails: map[string]float64{}, ledger: map[string]plan.Rejection{}, hangs: map[string]bool{}, read: map[string]int64{},
 		policy: plan.Policy{
 			Steps: []int32{1, 5, 20, 50}, StartDeadline: time.Minute, MinStep: 10 * time.Second, MaxStep: 10 * time.Minute,
 			Bake: time.Minute, Drain: 10 * time.Second, Interval: time.Second,
@@ -112,9 +116,13 @@ func (w *world) observe() plan.Observation {
 		r.Created, r.Wanted = made, w.pods[hash]
 		o.Revisions[hash] = r
 	}
-	o.Traffic.Follows = w.away == "" && w.split == plan.Wanted(o) && w.others == w.split
+	o.Traffic.Follows = w.policy.Partitions > 0 || (w.away == "" && w.split == plan.Wanted(o) && w.others == w.split)
 	o.Evidence = w.evidence(o)
 	o.Evidence.Waiting, o.Evidence.Failed = w.waiting, w.failed
+	if w.policy.Partitions > 0 {
+		j := w.tracker.Judge(w.state.Canary.Hash, w.state.Stable.Hash, w.policy.Alone())
+		o.Evidence.Stuck, o.Evidence.Waiting = j.Stuck, j.Waiting
+	}
 	return o
 }
 

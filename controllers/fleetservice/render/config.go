@@ -32,8 +32,10 @@ func Config(fs *v1alpha1.FleetService) (string, error) {
 		return "", err
 	}
 	ports := revision.Ports(&fs.Spec)
-	config["api"] = map[string]any{"port": ports.GRPC}
-	config["rest"] = map[string]any{"port": ports.HTTP}
+	if fs.Spec.Consumer == nil {
+		config["api"] = map[string]any{"port": ports.GRPC}
+		config["rest"] = map[string]any{"port": ports.HTTP}
+	}
 	config["admin"] = map[string]any{"port": ports.Admin}
 	config["shutdown"] = map[string]any{
 		"propagation": fmt.Sprintf("%ds", propagationSeconds),

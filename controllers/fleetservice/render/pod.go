@@ -63,6 +63,9 @@ func podSpec(fs *v1alpha1.FleetService, hash string) corev1.PodSpec {
 
 func containerPorts(fs *v1alpha1.FleetService) []corev1.ContainerPort {
 	p := revision.Ports(&fs.Spec)
+	if fs.Spec.Consumer != nil {
+		return []corev1.ContainerPort{{Name: "admin", ContainerPort: p.Admin, Protocol: corev1.ProtocolTCP}}
+	}
 	return []corev1.ContainerPort{
 		{Name: "grpc", ContainerPort: p.GRPC, Protocol: corev1.ProtocolTCP},
 		{Name: "http", ContainerPort: p.HTTP, Protocol: corev1.ProtocolTCP},

@@ -20,6 +20,7 @@ func TestEveryFieldIsDecided(t *testing.T) {
 		"drainSeconds", "podOverrides", "files",
 		// These restart nothing.
 		"replicas", "autoscaling", "migrations", "ownership", "rollout", "objectives", "traffic", "signals", "deletionPolicy",
+		"consumer",
 	}
 	fields := jsonNames(reflect.TypeFor[v1alpha1.FleetServiceSpec]())
 	slices.Sort(decided)

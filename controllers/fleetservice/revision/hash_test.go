@@ -78,6 +78,7 @@ func TestHashSame(t *testing.T) {
 		"signals":                       {``, `"signals":{"interval":"2s"}`},
 		"migrations":                    {``, `"migrations":{"args":["migrate","up"]}`},
 		"deletionPolicy":                {``, `"deletionPolicy":"Orphan"`},
+		"consumer":                      {``, `"consumer":{"topic":"ratings","group":"rating","partitions":3}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if a, b := hash(t, some(test.a)...), hash(t, some(test.b)...); a != b {

@@ -41,8 +41,16 @@ type PodReading struct {
 	Err string
 	// Totals are by signal. A signal that the page cannot give is absent.
 	Totals map[string]Total
+	// Partitions are, of a consumer's pod, those that it reads; nil for other services.
+	Partitions map[int32]Partition
 	// Again is what a pod of the stable revision said after the canary was read; nil for other pods.
 	Again map[string]Total
+}
+
+// Partition is how far a consumer is with one partition.
+type Partition struct {
+	// Next is the offset that it goes on from, Lag how many records are there from it on.
+	Next, Lag int64
 }
 
 // CallerReading is one pod that calls the service.

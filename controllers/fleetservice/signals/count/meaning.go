@@ -20,6 +20,9 @@ const (
 	calledSeconds = "grpc_client_handling_seconds"
 	unreachable   = "grpc_client_unreachable_total"
 
+	nextOffset = "ingest_next_offset"
+	lagRecords = "ingest_lag_records"
+
 	defaultPath = "/metrics"
 	// leastHang is how long a call may be open before it is taken for one that hangs, at least.
 	leastHang = 2 * time.Second
@@ -68,6 +71,14 @@ type Meaning struct {
 	bound float64
 	// hang is how long a call may be open.
 	hang time.Duration
+	// partitions is true of consumers, whose pages tell how far they are with each partition.
+	partitions bool
+}
+
+// OfConsumer also reads how far a consumer is with its partitions.
+func (m Meaning) OfConsumer() Meaning {
+	m.partitions = true
+	return m
 }
 
 // NewMeaning compiles what a spec says; either part may be nil.
@@ -103,6 +114,7 @@ func NewMeaning(policy *v1alpha1.SignalPolicy, objectives *v1alpha1.Objectives) 
 // serverFamilies tells of which families a page of the service is read.
 func (m Meaning) serverFamilies(family string) bool {
 	return (family == grpcStarted && m.counts(grpcHandled)) || m.counts(family) ||
+		(m.partitions && (family == nextOffset || family == lagRecords)) ||
 		(m.bound > 0 && slices.Contains(m.durations, family))
 }
 

@@ -32,6 +32,7 @@ type server struct {
 	// started and handled are unary calls of gRPC; they are of use only where tells is true.
 	started, handled int64
 	tells            bool
+	partitions       map[int32]signals.Partition
 }
 
 // read says what a page of the service says. A value that is no number of requests makes the whole page unbelievable: left
@@ -46,6 +47,9 @@ func (m Meaning) read(page families) (server, error) {
 		if shown {
 			s.outcomes[c.name] = o
 		}
+	}
+	if m.partitions {
+		s.partitions = partitionsIn(page)
 	}
 	if err := m.readCalls(page, &s); err != nil || m.bound == 0 {
 		return s, err

@@ -1,0 +1,154 @@
+package progress
+
+import (
+	"fmt"
+	"time"
+
+	"movieexample.com/fleet/controllers/fleetservice/signals"
+)
+
+const (
+	// noticed is how long a partition may stay before no more is given to its revision; a batch takes less.
+	noticed = 5 * time.Second
+	// proven is how long it may stay before its revision is taken back.
+	proven = 20 * time.Second
+	// lately is how long ago stable must have moved at most: an outage that both suffer stops both.
+	lately = 5 * time.Second
+)
+
+// Tracker remembers how far the pods of a rollout are. The zero value knows nothing; not for concurrent use.
+type Tracker struct {
+	at    time.Time
+	marks map[key]mark
+	// runs say by revision since when and until when it moved any of its partitions, without a pause.
+	runs map[string]run
+}
+
+type run struct{ from, last time.Time }
+
+// key is a partition as one pod reads it.
+type key struct {
+	uid       string
+	partition int32
+}
+
+type mark struct {
+	signals.Partition
+
+	pod, revision string
+	// since is when it moved last, or had no records; or when the pod was first seen with it.
+	since time.Time
+	// inherited is true while it stands where another pod left it stuck: then it is not this one's fault.
+	inherited bool
+}
+
+// Add takes in a reading. A pod whose page cannot be read stays where it was.
+func (t *Tracker) Add(r signals.Reading) {
+	marks := map[key]mark{}
+	for _, pod := range r.Pods {
+		if pod.Err != "" {
+			t.keep(pod.UID, marks)
+			continue
+		}
+		for number, p := range pod.Partitions {
+			k := key{pod.UID, number}
+			marks[k] = t.next(k, mark{Partition: p, pod: pod.Name, revision: pod.Revision, since: r.At})
+		}
+	}
+	t.marks, t.at = marks, r.At
+}
+
+func (t *Tracker) keep(uid string, marks map[key]mark) {
+	for k, m := range t.marks {
+		if k.uid == uid {
+			marks[k] = m
+		}
+	}
+}
+
+// next is a partition's mark after what is known of it.
+func (t *Tracker) next(k key, now mark) mark {
+	before, known := t.marks[k]
+	switch {
+	case !known:
+		now.inherited = t.leftStuck(k.partition, now)
+	case now.Next > before.Next:
+		t.note(now.revision, now.since)
+	case now.Next == before.Next && before.Lag > 0 && now.Lag > 0:
+		now.since, now.inherited = before.since, before.inherited
+	}
+	return now
+}
+
+func (t *Tracker) note(revision string, at time.Time) {
+	if t.runs == nil {
+		t.runs = map[string]run{}
+	}
+	r := t.runs[revision]
+	if at.Sub(r.last) > lately {
+		r.from = at
+	}
+	r.last = at
+	t.runs[revision] = r
+}
+
+// leftStuck is true when another pod stood at the same offset of a partition for long.
+func (t *Tracker) leftStuck(partition int32, now mark) bool {
+	for k, m := range t.marks {
+		if k.partition == partition && m.Next == now.Next && m.Lag > 0 && (m.inherited || now.since.Sub(m.since) >= noticed) {
+			return true
+		}
+	}
+	return false
+}
+
+// Judgement is what standing still says of a revision; empty where all its partitions move.
+type Judgement struct {
+	// Stuck proves that it hangs, Waiting is a reason to give it no more for now.
+	Stuck, Waiting string
+}
+
+// Judge says whether the canary reads on. Where stable is beside it, it is only blamed for standing still while stable
+// moves; alone, for standing still.
+func (t *Tracker) Judge(canary, stable string, alone bool) Judgement {
+	worst, found := t.worst(canary)
+	if !found {
+		return Judgement{}
+	}
+	stood := t.at.Sub(worst.since)
+	text := fmt.Sprintf("pod %s has records of partition %d and stays at offset %d since %s UTC", worst.pod, worst.partition, worst.Next, worst.since.UTC().Format(time.TimeOnly))
+	beside := t.runs[stable]
+	if beside.from.Before(worst.since) {
+		beside.from = worst.since
+	}
+	switch {
+	case stood < proven:
+		return Judgement{Waiting: text}
+	case alone:
+		return Judgement{Stuck: text + ", and nothing else can be compared with it"}
+	case beside.last.Sub(beside.from) >= proven/2 && t.at.Sub(beside.last) <= lately:
+		return Judgement{Stuck: text + ", while the stable revision reads on"}
+	}
+	return Judgement{Waiting: text + "; so does the stable revision, or it has no records: nobody is blamed"}
+}
+
+// stuck is a partition that does not move.
+type stuck struct {
+	mark
+
+	partition int32
+}
+
+// worst is the partition of a revision that has records and stays for the longest time.
+func (t *Tracker) worst(revision string) (worst stuck, found bool) {
+	for k, m := range t.marks {
+		if m.revision != revision || m.Lag == 0 || m.inherited || t.at.Sub(m.since) < noticed {
+			continue
+		}
+		earlier := m.since.Before(worst.since) || (m.since.Equal(worst.since) && k.partition < worst.partition)
+		if !found || earlier {
+			worst, found = stuck{m, k.partition}, true
+		}
+	}
+	return worst, found
+}
