@@ -9,6 +9,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"movieexample.com/fleet/services/internal/transaction"
 )
 
 // Limit ends a call after timeout, retries included, or earlier if its caller's time is up earlier; and a stream once
@@ -24,6 +26,9 @@ type limited struct {
 
 // Invoke makes one call.
 func (l *limited) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
+	if err := transaction.Outside(ctx); err != nil {
+		return status.Error(codes.Internal, err.Error())
+	}
 	ctx, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
 	return l.next.Invoke(ctx, method, args, reply, opts...)
@@ -31,6 +36,9 @@ func (l *limited) Invoke(ctx context.Context, method string, args, reply any, op
 
 // NewStream begins a stream, which may last as long as its caller lets it.
 func (l *limited) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	if err := transaction.Outside(ctx); err != nil {
+		return nil, status.Error(codes.Internal, err.Error())
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(l.idle, func() { cancel(errIdle) })
 	stream, err := l.next.NewStream(ctx, desc, method, opts...)

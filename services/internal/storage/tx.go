@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"movieexample.com/fleet/services/internal/transaction"
 )
 
 // maxAttempts bounds how often a transaction is run again: many writers of one row get through well before it, and
@@ -18,7 +20,7 @@ var ErrRaced = errors.New("another transaction was faster")
 
 // InTx is the one way to a transaction. It runs fn at READ COMMITTED and commits if fn returns nil. Deadlock (1213), lock
 // timeout (1205) and ErrRaced roll back and run fn again, so fn must set what it returns anew each time; no call
-// over the network but to this database belongs into it.
+// over the network but to this database belongs into it, and clients of other servers refuse fn's context.
 func InTx(ctx context.Context, db *sql.DB, fn func(ctx context.Context, tx *sql.Tx) error) error {
 	for attempt := 1; ; attempt++ {
 		err := once(ctx, db, fn)
@@ -40,7 +42,7 @@ func once(ctx context.Context, db *sql.DB, fn func(ctx context.Context, tx *sql.
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	if err := fn(ctx, tx); err != nil {
+	if err := fn(transaction.Mark(ctx), tx); err != nil {
 		if rollback := tx.Rollback(); rollback != nil && !errors.Is(rollback, sql.ErrTxDone) {
 			return errors.Join(err, fmt.Errorf("roll back: %w", rollback))
 		}

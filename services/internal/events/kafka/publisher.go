@@ -10,6 +10,7 @@ import (
 
 	"movieexample.com/fleet/services/internal/broker"
 	"movieexample.com/fleet/services/internal/events"
+	"movieexample.com/fleet/services/internal/transaction"
 )
 
 // pingTimeout bounds the question why nothing could be published.
@@ -35,6 +36,9 @@ func NewPublisher(read broker.Read, id, topic string, traces trace.TracerProvide
 // Publish implements [events.Publisher]. After a failure the next call begins with a new client: it follows a binding
 // that names other brokers or another protocol, and nothing of the failed call is sent later, behind newer events.
 func (p *Publisher) Publish(ctx context.Context, list []events.Event) ([]string, error) {
+	if err := transaction.Outside(ctx); err != nil {
+		return nil, err
+	}
 	records, err := p.records(list)
 	if err != nil {
 		return nil, err
