@@ -12,6 +12,9 @@ const (
 	ConditionAvailable = "Available"
 	// ConditionBindingsReady is True when every bound Secret exists with the keys it must have.
 	ConditionBindingsReady = "BindingsReady"
+	// ConditionCertificatesReady is True when every service of an application with tls has a certificate that holds; it is
+	// there only with tls.
+	ConditionCertificatesReady = "CertificatesReady"
 	// ConditionSpecValid is True when the spec can be rendered and the API server takes the result.
 	ConditionSpecValid = "SpecValid"
 	// ConditionProgressing is True while a revision is on its way to become stable.
@@ -117,6 +120,14 @@ const (
 	ReasonServiceStalled = "ServiceStalled"
 	// ReasonNameTaken: an object of that name exists and belongs to somebody else.
 	ReasonNameTaken = "NameTaken"
+	// ReasonCertificatesIssued: every service has its certificate.
+	ReasonCertificatesIssued = "CertificatesIssued"
+	// ReasonAuthorityRotating: the next authority is in every bundle, and signs as soon as every pod trusts it.
+	ReasonAuthorityRotating = "AuthorityRotating"
+	// ReasonIssuing: cert-manager has not issued a certificate yet.
+	ReasonIssuing = "Issuing"
+	// ReasonCertManagerMissing: tls.issuerRef needs cert-manager, whose API the cluster does not have.
+	ReasonCertManagerMissing = "CertManagerMissing"
 	// ReasonDeleting: the resource is being deleted.
 	ReasonDeleting = "Deleting"
 )

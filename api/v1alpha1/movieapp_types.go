@@ -77,6 +77,57 @@ type AppAuth struct {
 	TokensNotBefore *metav1.Time `json:"tokensNotBefore,omitempty"`
 }
 
+// AppTLS lets the services of an application speak TLS, and know each other by name. It is chosen when the application is
+// created: both ends of each call would have to change at once.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.trustDomain) == has(oldSelf.trustDomain) && (!has(self.trustDomain) || self.trustDomain == oldSelf.trustDomain) && has(self.issuerRef) == has(oldSelf.issuerRef) && (!has(self.issuerRef) || self.issuerRef.name == oldSelf.issuerRef.name && has(self.issuerRef.kind) == has(oldSelf.issuerRef.kind) && (!has(self.issuerRef.kind) || self.issuerRef.kind == oldSelf.issuerRef.kind) && has(self.issuerRef.group) == has(oldSelf.issuerRef.group) && (!has(self.issuerRef.group) || self.issuerRef.group == oldSelf.issuerRef.group))",message="tls.trustDomain and tls.issuerRef are chosen when the application is created, since services that have the new ones and those that have the old would refuse each other: create another MovieApp with them"
+// +kubebuilder:validation:XValidation:rule="!has(self.issuerRef) || !has(self.authorityRotation)",message="tls.authorityRotation is for the operator's own authority: leave it out where issuerRef names another"
+// +kubebuilder:validation:XValidation:rule="!has(self.authorityRotation) || !self.authorityRotation.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') || (has(self.certificateLifetime) ? !self.certificateLifetime.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') || duration(self.authorityRotation) >= duration(self.certificateLifetime) : duration(self.authorityRotation) >= duration('720h'))",message="tls.authorityRotation must be at least tls.certificateLifetime (720h if left out)"
+type AppTLS struct {
+	// trustDomain stands in every identity, spiffe://<trustDomain>/ns/<namespace>/sa/<application>-<service>. Default
+	// cluster.local.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9._-]+$')",message="must be lower-case letters, digits, '.', '-' and '_', such as cluster.local"
+	TrustDomain string `json:"trustDomain,omitempty"`
+	// certificateLifetime is how long a certificate holds; it is renewed when a third of that is left. From 1h to 8760h.
+	// Default 720h.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('1h') && duration(self) <= duration('8760h')",message="must be a duration from 1h to 8760h, such as 720h"
+	CertificateLifetime *metav1.Duration `json:"certificateLifetime,omitempty"`
+	// authorityRotation is how long the operator's authority signs before the next one does, which every pod trusts by
+	// then. From 1h to 87600h. Default 8760h.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('1h') && duration(self) <= duration('87600h')",message="must be a duration from 1h to 87600h (ten years), such as 8760h"
+	AuthorityRotation *metav1.Duration `json:"authorityRotation,omitempty"`
+	// issuerRef names an issuer of cert-manager, which makes the certificates then. Default: an authority of the operator's
+	// own for this application.
+	// +optional
+	IssuerRef *IssuerReference `json:"issuerRef,omitempty"`
+}
+
+// IssuerReference names an issuer of cert-manager.
+type IssuerReference struct {
+	// name is the issuer's name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// kind is Issuer, in the application's namespace, ClusterIssuer, or that of an issuer from elsewhere. Default Issuer.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind,omitempty"`
+	// group is the API group of kind. Default cert-manager.io.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Group string `json:"group,omitempty"`
+}
+
 // Telemetry says what services tell of themselves beside logs and metrics.
 type Telemetry struct {
 	// traces says where the spans of requests go.
@@ -113,6 +164,9 @@ type Traces struct {
 // +kubebuilder:validation:XValidation:rule="self.services.all(s, self.services[s].?traffic.?northSouth.orValue('None') != 'Gateway' || s == 'movie' || size(self.services[s].traffic.?gateway.?pathPrefixes.orValue([])) + size(self.services[s].traffic.?gateway.?grpcServices.orValue([])) > 0)",message="a service with traffic.northSouth Gateway needs traffic.gateway with pathPrefixes (an HTTPRoute to the port http) or grpcServices (a GRPCRoute to the port grpc), or both; only movie has a preset"
 // +kubebuilder:validation:XValidation:rule="size(self.?traffic.?gateway.?parentRefs.orValue([])) > 0 || self.?traffic.?northSouth.orValue('None') != 'Gateway' && self.services.all(s, self.services[s].?traffic.?northSouth.orValue('None') != 'Gateway' || size(self.services[s].traffic.?gateway.?parentRefs.orValue([])) > 0)",message="traffic.northSouth Gateway needs traffic.gateway.parentRefs: the Gateways that the routes attach to"
 // +kubebuilder:validation:XValidation:rule="self.services.all(s, self.services[s].?traffic.?eastWest.orValue(self.?traffic.?eastWest.orValue('Replicas')) != 'Consul' || has(self.services[s].bindings) && has(self.services[s].bindings.consul) || has(self.bindings) && has(self.bindings.consul))",message="traffic.eastWest Consul needs bindings.consul.secretRef.name, for the application or the service: the Secret with Consul's address"
+// +kubebuilder:validation:XValidation:rule="has(self.tls) == has(oldSelf.tls)",message="tls is chosen when the application is created, since services with it and services without refuse each other: create another MovieApp, or delete this one and create it anew"
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.?traffic.?northSouth.orValue('None') != 'Gateway' && self.services.all(s, self.services[s].?traffic.?northSouth.orValue('None') != 'Gateway')",message="tls and traffic.northSouth Gateway cannot be combined: the Gateway would speak to the services without TLS. Leave one out, or write a route and a BackendTLSPolicy of your own to the Service object"
+// +kubebuilder:validation:XValidation:rule="!has(self.bindings) || !has(self.bindings.tls)",message="bindings.tls says who one service is: write it in services.<name>.bindings.tls"
 type MovieAppSpec struct {
 	// image says where the images come from: <registry>/<service>:<tag>.
 	// +required
@@ -137,6 +191,10 @@ type MovieAppSpec struct {
 	// the users whose they are. Left out, everybody may do everything.
 	// +optional
 	Auth *AppAuth `json:"auth,omitempty"`
+	// tls lets services speak TLS and know each other by certificates. Left out, they speak in the clear. It is chosen when
+	// the application is created.
+	// +optional
+	TLS *AppTLS `json:"tls,omitempty"`
 	// telemetry says what services tell of themselves beside logs and metrics; a service's own config may say otherwise.
 	// +optional
 	Telemetry *Telemetry `json:"telemetry,omitempty"`
@@ -175,7 +233,7 @@ type MovieAppStatus struct {
 	// observedGeneration is the generation of the spec that this status speaks of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// conditions are Ready, Reconciling, Stalled (kstatus), Available, BindingsReady and SpecValid.
+	// conditions are Ready, Reconciling, Stalled (kstatus), Available, BindingsReady, SpecValid and, with tls, CertificatesReady.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -84,6 +84,14 @@ type AuthKeysBinding struct {
 	SecretRef SecretReference `json:"secretRef"`
 }
 
+// TLSBinding gives a service its certificate.
+type TLSBinding struct {
+	// secretRef names a Secret with the keys tls.crt, tls.key and ca.crt, as cert-manager writes it. tls.crt says who the
+	// service is by one URI, spiffe://<trust domain>/ns/<namespace>/sa/<FleetService>.
+	// +required
+	SecretRef SecretReference `json:"secretRef"`
+}
+
 // Bindings are the connections of a service. Each Secret is mounted live at /bindings/<kind>.
 type Bindings struct {
 	// consul is the registry in which instances register and callers find them. Without it callers use the
@@ -107,6 +115,10 @@ type Bindings struct {
 	// which the operator makes and rotates.
 	// +optional
 	AuthKeys *AuthKeysBinding `json:"authKeys,omitempty"`
+	// tls is the service's certificate. Default in a MovieApp with tls: the Secret <application>-<service>-tls, which the
+	// operator, or cert-manager for it, makes and renews.
+	// +optional
+	TLS *TLSBinding `json:"tls,omitempty"`
 }
 
 // Files gives a service a volume that all its pods share.

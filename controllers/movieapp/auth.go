@@ -60,9 +60,10 @@ func authConfig(app *v1alpha1.MovieApp, s *service, services map[string]*service
 		return nil
 	}
 	auth := services[authService]
-	config := map[string]any{
-		"kind": "jwt", "issuer": issuer(app), "audience": issuer(app),
-		"jwks": fmt.Sprintf("http://%s.%s.svc:%d/.well-known/jwks.json", auth.fleetService, app.Namespace, effectivePorts(&auth.spec).HTTP),
+	address := fmt.Sprintf("%s.%s.svc:%d/.well-known/jwks.json", auth.fleetService, app.Namespace, effectivePorts(&auth.spec).HTTP)
+	config := map[string]any{"kind": "jwt", "issuer": issuer(app), "audience": issuer(app), "jwks": "http://" + address}
+	if app.Spec.TLS != nil {
+		config["jwks"], config["identity"] = "https://"+address, identity(app, auth.fleetService)
 	}
 	if t := app.Spec.Auth.TokensNotBefore; t != nil {
 		config["tokensNotBefore"] = t.UTC().Format(time.RFC3339)

@@ -46,6 +46,8 @@ type Reconciler struct {
 	events   events.EventRecorder
 	applier  *apply.Applier
 	bindings *bindings.Reader
+	// certificates remembers what was found out about those of each application.
+	certificates lookout
 }
 
 // +kubebuilder:rbac:groups=fleet.movieexample.com,resources=movieapps,verbs=get;list;watch;patch
@@ -53,6 +55,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=fleet.movieexample.com,resources=movieapps/finalizers,verbs=update
 // +kubebuilder:rbac:groups=fleet.movieexample.com,resources=fleetservices,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
@@ -95,14 +98,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, err
 	}
 	keysDue, keysErr := r.keepKeys(ctx, app) // without them auth waits, and nobody else does
+	certified, certifyErr := r.keepCertificates(ctx, app)
 	o, err := r.observe(ctx, app)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	o.certified = certified
 	p := decide(o)
 	actErr := r.act(ctx, o, &p)
 	again, statusErr := r.report(ctx, app, statusOf(o, p, r.clock.Now()))
-	if err := errors.Join(keysErr, actErr, statusErr); err != nil {
+	if err := errors.Join(keysErr, certifyErr, actErr, statusErr); err != nil {
 		return reconcile.Result{}, err
 	}
 	if again {
@@ -111,6 +116,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	wait := next(o)
 	if keysDue > 0 {
 		wait = min(wait, keysDue)
+	}
+	if certified != nil {
+		wait = min(wait, certified.wait)
 	}
 	return reconcile.Result{RequeueAfter: wait}, nil
 }

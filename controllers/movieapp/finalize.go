@@ -2,6 +2,7 @@ package movieapp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -103,7 +104,7 @@ func (r *Reconciler) orphan(ctx context.Context, app *v1alpha1.MovieApp, live ma
 			return fmt.Errorf("let FleetService %s go: %w", name, err)
 		}
 	}
-	if err := r.releaseKeys(ctx, app); err != nil {
+	if err := errors.Join(r.releaseKeys(ctx, app), r.releaseCertificates(ctx, app, live)); err != nil {
 		return err
 	}
 	if len(live) > 0 {
@@ -114,6 +115,7 @@ func (r *Reconciler) orphan(ctx context.Context, app *v1alpha1.MovieApp, live ma
 
 // letGo removes the finalizer.
 func (r *Reconciler) letGo(ctx context.Context, app *v1alpha1.MovieApp) error {
+	r.certificates.forget(app)
 	before := app.DeepCopy()
 	controllerutil.RemoveFinalizer(app, v1alpha1.Finalizer)
 	err := r.client.Patch(ctx, app, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))

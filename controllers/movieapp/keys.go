@@ -3,7 +3,6 @@ package movieapp
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,7 +29,7 @@ func (r *Reconciler) keepKeys(ctx context.Context, app *v1alpha1.MovieApp) (time
 	}
 	absent := secret == nil
 	if absent {
-		secret = newKeys(app)
+		secret = newSecret(app, authKeys(app), "servicebinding.io/"+authkeys.Type)
 	}
 	data, due, err := authkeys.Step(secret.Data, r.clock.Now(), keyRotation(app), authkeys.Generate)
 	if err != nil {
@@ -64,18 +63,6 @@ func (r *Reconciler) readKeys(ctx context.Context, app *v1alpha1.MovieApp) (*cor
 	return secret, nil
 }
 
-// newKeys is the Secret of keys without any.
-func newKeys(app *v1alpha1.MovieApp) *corev1.Secret {
-	return &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: app.Namespace, Name: authKeys(app),
-			Labels:          map[string]string{v1alpha1.LabelManagedBy: v1alpha1.ManagedByValue, v1alpha1.LabelApp: app.Name},
-			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(app, v1alpha1.GroupVersion.WithKind("MovieApp"))},
-		},
-		Type: "servicebinding.io/" + authkeys.Type,
-	}
-}
-
 // releaseKeys lets the keys stay when their owner goes.
 func (r *Reconciler) releaseKeys(ctx context.Context, app *v1alpha1.MovieApp) error {
 	if !makesKeys(app) {
@@ -85,9 +72,5 @@ func (r *Reconciler) releaseKeys(ctx context.Context, app *v1alpha1.MovieApp) er
 	if err != nil || secret == nil || !metav1.IsControlledBy(secret, app) {
 		return err
 	}
-	secret.OwnerReferences = slices.DeleteFunc(secret.OwnerReferences, func(o metav1.OwnerReference) bool { return o.UID == app.UID })
-	if err := r.client.Update(ctx, secret, client.FieldOwner(fieldManager)); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("let Secret %s go: %w", secret.Name, err)
-	}
-	return nil
+	return r.disown(ctx, app, secret)
 }

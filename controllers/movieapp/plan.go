@@ -26,6 +26,8 @@ type observation struct {
 	bindings map[string]bindings.Report
 	// unobserved says why bindings could not be read, by service name.
 	unobserved map[string]string
+	// certified is what is known of certificates; nil for an application without TLS.
+	certified *certified
 }
 
 // verb says what is done with one FleetService.
@@ -139,7 +141,7 @@ func (st *step) blocked(reason, message string) {
 		return
 	}
 	st.verb, st.reason, st.message = wait, reason, message
-	st.stuck = reason == v1alpha1.ReasonSharedDatabase
+	st.stuck = slices.Contains([]string{v1alpha1.ReasonSharedDatabase, v1alpha1.ReasonNameTaken, v1alpha1.ReasonCertManagerMissing}, reason)
 }
 
 // observe takes over what the FleetService says of itself.
@@ -177,6 +179,9 @@ func (o *observation) obstacle(s service, shared string) (reason, message string
 	}
 	if why, ok := o.unobserved[s.name]; ok {
 		return v1alpha1.ReasonCouldNotObserve, "waits: " + why
+	}
+	if o.certified != nil && o.certified.condition.Status == metav1.ConditionFalse {
+		return o.certified.condition.Reason, o.certified.condition.Message
 	}
 	if r := o.bindings[s.name]; !r.Ready {
 		return v1alpha1.ReasonBindingsMissing, r.Message()

@@ -87,6 +87,15 @@ spec:
 		"nobody asks for tokens":           {`{auth: {}, rating: {}}`, "rating", config, ""},
 		"tokens are asked for": {"{auth: {}, rating: {}}\n  auth: {tokensNotBefore: 2026-01-31T12:00:00Z}", "rating", config,
 			`{"auth":{"audience":"cinema/movies","issuer":"cinema/movies","jwks":"http://movies-auth.cinema.svc:8184/.well-known/jwks.json","kind":"jwt","tokensNotBefore":"2026-01-31T12:00:00Z"}}`},
+		"TLS": {"{movie: {}, rating: {}}\n  tls: {}", "movie", config,
+			`{"tls":{"mode":"server","trustDomain":"cluster.local"},"upstreams":{"rating":{"identity":"spiffe://cluster.local/ns/cinema/sa/movies-rating","target":"consul:///cinema-movies-rating"}}}`},
+		"TLS with certificates of callers": {"{rating: {}}\n  tls: {trustDomain: movies.example}", "rating", config, `{"tls":{"mode":"mutual","trustDomain":"movies.example"}}`},
+		"TLS, otherwise for one":           {"{rating: {config: {tls: {mode: server}}}}\n  tls: {}", "rating", config, `{"tls":{"mode":"server","trustDomain":"cluster.local"}}`},
+		"TLS of a service of one's own":    {"{search: {dependsOn: [movie]}, movie: {}}\n  tls: {}", "search", func(s *v1alpha1.FleetServiceSpec) string { return text(s.Bindings.TLS) }, "secretRef:\n  name: movies-search-tls\n"},
+		"a certificate that a person made": {"{rating: {bindings: {tls: {secretRef: {name: mine}}}}}\n  tls: {}", "rating", func(s *v1alpha1.FleetServiceSpec) string { return text(s.Bindings.TLS) }, "secretRef:\n  name: mine\n"},
+		"TLS for issuing tokens":           {"{auth: {}}\n  tls: {}", "auth", config, `{"keys":{"kind":"binding"},"tls":{"mode":"server","trustDomain":"cluster.local"},"tokens":{"audience":"cinema/movies","issuer":"cinema/movies"}}`},
+		"TLS for asking which keys are auth's": {"{auth: {}, rating: {}}\n  auth: {}\n  tls: {}", "rating", config,
+			`{"auth":{"audience":"cinema/movies","identity":"spiffe://cluster.local/ns/cinema/sa/movies-auth","issuer":"cinema/movies","jwks":"https://movies-auth.cinema.svc:8184/.well-known/jwks.json","kind":"jwt"},"tls":{"mode":"mutual","trustDomain":"cluster.local"}}`},
 		"keys are nobody else's":            {"{auth: {}, rating: {}}\n  auth: {}", "rating", func(s *v1alpha1.FleetServiceSpec) string { return text(s.Bindings.AuthKeys) }, "null\n"},
 		"traces":                            {"{rating: {}}\n  telemetry: {traces: {endpoint: 'http://c:4317'}}", "rating", config, `{"telemetry":{"traces":{"endpoint":"http://c:4317","ratio":0.01}}}`},
 		"traces, otherwise for one":         {"{rating: {config: {telemetry: {traces: {ratio: 1}}}}}\n  telemetry: {traces: {endpoint: 'http://c:4317', ratio: '0.5'}}", "rating", config, `{"telemetry":{"traces":{"endpoint":"http://c:4317","ratio":1}}}`},
@@ -107,6 +116,17 @@ spec:
 			}
 		})
 	}
+}
+
+// TestResolveTLS shows what TLS makes of the sample.
+func TestResolveTLS(t *testing.T) {
+	app := sample(t)
+	app.Spec.TLS = &v1alpha1.AppTLS{}
+	services, err := resolve(app)
+	if err != nil {
+		t.Fatalf("resolve = error %v, want none", err)
+	}
+	golden(t, "tls.yaml", specs(t, services))
 }
 
 func text(v any) string {

@@ -29,6 +29,9 @@ func statusOf(o observation, p plan, now time.Time) v1alpha1.MovieAppStatus {
 	set := func(c metav1.Condition) { conditions.Set(&status.Conditions, o.app.Generation, now, c) }
 	set(specValid(o, p))
 	set(bindingsReady(o, p))
+	if o.certified != nil {
+		set(o.certified.condition)
+	}
 	if o.invalid != "" {
 		// What the services are cannot be told from a spec that says nothing; they go on as they are.
 		set(condition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonInvalidSpec, o.invalid))

@@ -30,8 +30,7 @@ func rewrite(path string) error {
 	return os.WriteFile(path, short, 0o600) // an existing file keeps its mode
 }
 
-// compact is a definition with a line for each field: sentences are not wrapped, and what has nothing inside it stands on
-// one line.
+// compact is a definition with a line for each field: sentences are not wrapped, and what is short stands on one line.
 func compact(raw []byte) ([]byte, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(raw, &document); err != nil {
@@ -48,18 +47,30 @@ func compact(raw []byte) ([]byte, error) {
 	return out.Bytes(), encoder.Close()
 }
 
-func flatten(n *yaml.Node) {
-	leaf := n.Kind == yaml.MappingNode || n.Kind == yaml.SequenceNode
+// short is how long, in bytes, a line with something inside something may be. What holds words only is on one line always.
+const short = 300
+
+// flatten puts on one line what may stand there, and returns how long it is.
+func flatten(n *yaml.Node) int {
+	size, simple, inline := 2, true, true
 	for i, child := range n.Content {
-		flatten(child)
-		leaf = leaf && child.Kind == yaml.ScalarNode
+		length := flatten(child) + 2
+		size += length
+		simple = simple && child.Kind == yaml.ScalarNode
+		inline = inline && (child.Kind == yaml.ScalarNode || child.Style == yaml.FlowStyle)
 		if n.Kind == yaml.MappingNode && i%2 == 1 && n.Content[i-1].Value == "description" && child.Kind == yaml.ScalarNode {
 			child.Value, child.Style = unwrap(child.Value), 0
+			paragraphs := strings.Contains(child.Value, "\n")
+			simple, inline = simple && !paragraphs, inline && !paragraphs
 		}
 	}
-	if leaf {
+	if n.Kind == yaml.ScalarNode {
+		return len(n.Value)
+	}
+	if n.Kind != yaml.DocumentNode && (simple || (inline && size <= short)) {
 		n.Style = yaml.FlowStyle
 	}
+	return size
 }
 
 // unwrap joins the lines of each paragraph: whoever shows them wraps them again.

@@ -39,11 +39,8 @@ properties:
 
       A second paragraph.
     type: string
-    x-kubernetes-validations:
-    - {message: must be a long sentence that does not fit on one line, rule: 'self == "a: b"'}
-  steps:
-    enum: [Pause, "2"]
-    pattern: ^\d+$
+    x-kubernetes-validations: [{message: must be a long sentence that does not fit on one line, rule: 'self == "a: b"'}]
+  steps: {enum: [Pause, "2"], pattern: ^\d+$}
 `
 	got, err := compact([]byte(wrapped))
 	if err != nil {

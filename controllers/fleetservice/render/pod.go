@@ -152,6 +152,9 @@ func bindingSecrets(fs *v1alpha1.FleetService) map[string]string {
 		if b.Redis != nil {
 			secrets["redis"] = b.Redis.SecretRef.Name
 		}
+		if b.TLS != nil {
+			secrets["tls"] = b.TLS.SecretRef.Name
+		}
 	}
 	return secrets
 }

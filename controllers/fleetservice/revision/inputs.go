@@ -52,6 +52,7 @@ type inputs struct {
 	Redis        string               `json:"redis,omitempty"`
 	AuthKeys     string               `json:"authKeys,omitempty"`
 	Files        string               `json:"files,omitempty"`
+	TLS          string               `json:"tls,omitempty"`
 }
 
 // Hash names the revision that a service asks for: ten characters of the SHA-256 of its inputs in canonical JSON.
@@ -116,6 +117,9 @@ func (in *inputs) bind(fs *v1alpha1.FleetService) {
 	}
 	if b.AuthKeys != nil {
 		in.AuthKeys = b.AuthKeys.SecretRef.Name
+	}
+	if b.TLS != nil {
+		in.TLS = b.TLS.SecretRef.Name
 	}
 	if b.Consul != nil {
 		in.Consul = b.Consul.SecretRef.Name

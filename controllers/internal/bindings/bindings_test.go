@@ -75,6 +75,10 @@ func kafka(name string) *v1alpha1.Bindings {
 	return &v1alpha1.Bindings{Kafka: &v1alpha1.KafkaBinding{SecretRef: v1alpha1.SecretReference{Name: name}}}
 }
 
+func certificate(name string) *v1alpha1.Bindings {
+	return &v1alpha1.Bindings{TLS: &v1alpha1.TLSBinding{SecretRef: v1alpha1.SecretReference{Name: name}}}
+}
+
 func redis(name string) *v1alpha1.Bindings {
 	return &v1alpha1.Bindings{Redis: &v1alpha1.RedisBinding{SecretRef: v1alpha1.SecretReference{Name: name}}}
 }
@@ -115,6 +119,7 @@ func TestCheckComplete(t *testing.T) {
 		secret("db", with(wholeMySQL, "host", "db\n", "port", "3307\r\n")),
 		secret("maria", with(wholeMySQL, "type", "mariadb", "host", "fd00::1")),
 		secret("consul", wholeConsul), secret("kafka", wholeKafka), secret("redis", wholeRedis),
+		secret("leaf", map[string]string{"tls.crt": "c", "tls.key": "k", "ca.crt": "a"}),
 		secret("tls", with(wholeConsul, "scheme", "https", "token", "t0ken\n")),
 		secret("own", with(wholeConsul, "ca.crt", authority+"\n")))
 	r := bindings.NewReader(a, clocktesting.NewFakePassiveClock(time.Unix(0, 0)))
@@ -133,6 +138,7 @@ func TestCheckComplete(t *testing.T) {
 		"consul, authority of its own":  {consul("own"), bindings.Report{Ready: true, Consul: &bindings.Consul{Scheme: "https", Host: "consul", Port: 8500, CA: authority}, RetryAfter: time.Minute}},
 		"no bindings at all":            {nil, bindings.Report{Ready: true}},
 		"kafka":                         {kafka("kafka"), bindings.Report{Ready: true, RetryAfter: time.Minute}},
+		"a certificate":                 {certificate("leaf"), bindings.Report{Ready: true, RetryAfter: time.Minute}},
 		"redis, port defaults":          {redis("redis"), bindings.Report{Ready: true, RetryAfter: time.Minute}},
 		"empty bindings":                {&v1alpha1.Bindings{}, bindings.Report{Ready: true}},
 		"mysql, newline of an editor":   {mysql("db"), bindings.Report{Ready: true, MySQL: &bindings.MySQL{Host: "db", Port: 3307, Database: "rating"}, RetryAfter: time.Minute}},
@@ -178,6 +184,9 @@ func TestCheckMistakes(t *testing.T) {
 		"kafka: no Secret":           {"kafka", nil, []problem{{"", `Secret "s" does not exist in namespace movies: create it with the keys type and bootstrap-servers`}}},
 		"redis: port a word":         {"redis", with(wholeRedis, "port", "x"), []problem{{"port", `key "port" of Secret "s" is "x": write a number from 1 to 65535`}}},
 		"redis: host is a URL":       {"redis", with(wholeRedis, "host", "redis://redis"), []problem{{"host", `key "host" of Secret "s" is "redis://redis": write the host name or address alone, without scheme, port or path`}}},
+		"tls: no key":                {"tls", map[string]string{"tls.crt": "c", "ca.crt": "a"}, []problem{{"tls.key", `key "tls.key" of Secret "s" is missing: add it`}}},
+		"tls: no authority":          {"tls", map[string]string{"tls.crt": "c", "tls.key": "k", "ca.crt": ""}, []problem{{"ca.crt", `key "ca.crt" of Secret "s" is empty: give it a value`}}},
+		"tls: no Secret":             {"tls", nil, []problem{{"", `Secret "s" does not exist in namespace movies: create it with the keys tls.crt, tls.key and ca.crt`}}},
 		"mysql: no Secret":           {"mysql", nil, []problem{{"", `Secret "s" does not exist in namespace movies: create it with the keys type, host, port, username, password and database`}}},
 		"mysql: Secret has no key": {"mysql", map[string]string{"x": "y"}, []problem{
 			{"type", `key "type" of Secret "s" is missing: add it`}, {"host", `key "host" of Secret "s" is missing: add it`},
@@ -189,7 +198,7 @@ func TestCheckMistakes(t *testing.T) {
 			if tc.keys != nil {
 				a = newAPI(t, secret("s", tc.keys))
 			}
-			in := map[string]*v1alpha1.Bindings{"mysql": mysql("s"), "consul": consul("s"), "kafka": kafka("s"), "redis": redis("s")}[tc.kind]
+			in := map[string]*v1alpha1.Bindings{"mysql": mysql("s"), "consul": consul("s"), "kafka": kafka("s"), "redis": redis("s"), "tls": certificate("s")}[tc.kind]
 			got, err := bindings.NewReader(a, clocktesting.NewFakePassiveClock(time.Unix(0, 0))).Check(t.Context(), namespace, in)
 			if err != nil {
 				t.Fatalf("Check = error %v, want none", err)

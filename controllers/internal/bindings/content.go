@@ -121,6 +121,15 @@ func checkAuthKeys(secret string, data map[string][]byte) []Problem {
 	return c.problems
 }
 
+// checkTLS collects what is missing in a certificate's Secret. Such a Secret has a Kubernetes type and no key called type.
+func checkTLS(secret string, data map[string][]byte) []Problem {
+	c := content{secret: secret, data: data}
+	for _, key := range []string{"tls.crt", "tls.key", "ca.crt"} {
+		c.required(key)
+	}
+	return c.problems
+}
+
 // content is one Secret's data while it is checked.
 type content struct {
 	secret   string

@@ -129,6 +129,9 @@ func secretsOf(b *v1alpha1.Bindings) []boundSecret {
 	if b.AuthKeys != nil {
 		list = append(list, boundSecret{kind: "auth-keys", name: b.AuthKeys.SecretRef.Name})
 	}
+	if b.TLS != nil {
+		list = append(list, boundSecret{kind: "tls", name: b.TLS.SecretRef.Name})
+	}
 	return list
 }
 
@@ -174,6 +177,8 @@ func (r *Reader) find(ctx context.Context, which id) (finding, error) {
 		f.problems = checkRedis(which.secret.Name, secret.Data)
 	case which.kind == "auth-keys":
 		f.problems = checkAuthKeys(which.secret.Name, secret.Data)
+	case which.kind == "tls":
+		f.problems = checkTLS(which.secret.Name, secret.Data)
 	default:
 		f.consul, f.problems = checkConsul(which.secret.Name, secret.Data)
 	}
@@ -188,6 +193,7 @@ func missing(which id) Problem {
 		"kafka":  "type and bootstrap-servers",
 		"redis":  "type and host",
 
+		"tls":       "tls.crt, tls.key and ca.crt",
 		"auth-keys": "type, signing and <id>.pem for each key",
 	}
 	return Problem{
