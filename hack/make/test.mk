@@ -25,7 +25,13 @@ test-integration: $(call tool,grpcurl) ## Run the services against a real MariaD
 	@go test -race -tags integration -count=1 -timeout 25m $(GO_TEST_FLAGS) $$($(integration_packages))
 
 integration: export TARGET := $(TARGET)
-integration: ## Rate a movie of its own at a fleet that runs: TARGET=HOST, or metadata=HOST:PORT/HOST:PORT,rating=…,movie=… (gRPC/REST, plain).
+integration: export CA := $(CA)
+integration: export CERT := $(CERT)
+integration: export KEY := $(KEY)
+integration: export IDENTITY := $(IDENTITY)
+integration: export LOGIN := $(LOGIN)
+integration: export LOGIN2 := $(LOGIN2)
+integration: ## Rate a movie of its own at a fleet that runs: TARGET=HOST or metadata=HOST:PORT/HOST:PORT,… (docs/services.md: TLS, tokens).
 	@go test -tags deployment -count=1 -v -run '^TestDeployment$$' ./test/deployment
 
 test-e2e: test-images ## Run the whole system on a real cluster.

@@ -9,9 +9,9 @@ import (
 
 // TestDeployment is `make integration TARGET=…`.
 func TestDeployment(t *testing.T) {
-	target, err := ParseTarget(os.Getenv("TARGET"))
+	settings, err := ReadSettings(os.Getenv)
 	if err != nil {
 		t.Fatal(err)
 	}
-	Run(t, target)
+	Run(t, settings)
 }

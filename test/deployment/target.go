@@ -14,13 +14,16 @@ type Target map[string]Addresses
 // Addresses are host:port.
 type Addresses struct{ GRPC, REST string }
 
+const authName = "auth"
+
 // The services that take part, with the ports that they have by default.
 func usual() map[string][2]int {
-	return map[string][2]int{"metadata": {8081, 8181}, "rating": {8082, 8182}, "movie": {8083, 8183}}
+	return map[string][2]int{"metadata": {8081, 8181}, "rating": {8082, 8182}, "movie": {8083, 8183}, authName: {8084, 8184}}
 }
 
 // ParseTarget reads a host, where the services have their usual ports, or a list such as
-// metadata=a:8081/a:8181,rating=b:8082/b:8182,movie=c:8083/c:8183: the address of gRPC, then that of REST.
+// metadata=a:8081/a:8181,rating=b:8082/b:8182,movie=c:8083/c:8183: the address of gRPC, then that of REST. In a list auth may
+// be missing: it is called for tokens alone.
 func ParseTarget(text string) (Target, error) {
 	target := Target{}
 	if !strings.Contains(text, "=") {
@@ -41,7 +44,7 @@ func ParseTarget(text string) (Target, error) {
 		target[name] = Addresses{GRPC: api, REST: rest}
 	}
 	for name := range usual() {
-		if _, ok := target[name]; !ok {
+		if _, ok := target[name]; !ok && name != authName {
 			return nil, fmt.Errorf("TARGET does not say where %s is", name)
 		}
 	}

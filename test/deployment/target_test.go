@@ -1,6 +1,7 @@
 package deployment
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -8,18 +9,23 @@ import (
 )
 
 func TestParseTarget(t *testing.T) {
-	whole := Target{
+	three := Target{
 		"metadata": {GRPC: "fleet:8081", REST: "fleet:8181"}, "rating": {GRPC: "fleet:8082", REST: "fleet:8182"},
 		"movie": {GRPC: "fleet:8083", REST: "fleet:8183"},
 	}
-	for name, text := range map[string]string{
-		"a host": "fleet",
-		"a list": "movie=fleet:8083/fleet:8183,metadata=fleet:8081/fleet:8181,rating=fleet:8082/fleet:8182",
+	all := maps.Clone(three)
+	all["auth"] = Addresses{GRPC: "fleet:8084", REST: "fleet:8184"}
+	const list = "movie=fleet:8083/fleet:8183,metadata=fleet:8081/fleet:8181,rating=fleet:8082/fleet:8182"
+	for name, test := range map[string]struct {
+		text string
+		want Target
+	}{
+		"a host": {"fleet", all}, "a list": {list, three}, "a list with auth": {list + ",auth=fleet:8084/fleet:8184", all},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := ParseTarget(text)
-			if diff := cmp.Diff(whole, got); err != nil || diff != "" {
-				t.Errorf("ParseTarget(%q) = %v (-want +got):\n%s", text, err, diff)
+			got, err := ParseTarget(test.text)
+			if diff := cmp.Diff(test.want, got); err != nil || diff != "" {
+				t.Errorf("ParseTarget(%q) = %v (-want +got):\n%s", test.text, err, diff)
 			}
 		})
 	}
