@@ -126,6 +126,19 @@ func details(ctx context.Context, c *client.Client, address string) error {
 	return err
 }
 
+// rateOnce gives the movie a rating before anybody asks for it.
+func rateOnce(t *testing.T, me *member, rating *program) {
+	t.Helper()
+	c, err := client.New(client.Options{TLSDir: filepath.Join(me.root, "tls"), Server: named("rating"), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if err := rate(t.Context(), c, rating.api); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func rate(ctx context.Context, c *client.Client, address string) error {
 	conn, err := c.Dial("rating", "static:///"+address, 5*time.Second)
 	if err != nil {
@@ -176,14 +189,7 @@ func TestSecretsAreRotatedUnderLoad(t *testing.T) {
 		"  metadata: {target: 'static:///%s', identity: '%s'}\n  rating: {target: 'static:///%s', identity: '%s'}\n",
 		f.metadata.api, named("metadata"), f.rating.api, named("rating")))
 	putOverREST(t, me, f.metadata)
-	first, err := client.New(client.Options{TLSDir: filepath.Join(me.root, "tls"), Server: named("rating"), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := rate(t.Context(), first, f.rating.api); err != nil {
-		t.Fatal(err)
-	}
-	_ = first.Close()
+	rateOnce(t, me, f.rating)
 	load := startUsers(t, me, f)
 
 	rating.rotateUser(t)

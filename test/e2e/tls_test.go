@@ -1,0 +1,172 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"movieexample.com/fleet/api/v1alpha1"
+)
+
+// TestTLS: an application with TLS comes up, answers by it, takes no caller without a certificate where it wants one, and
+// goes on answering while its certificates and its authority change.
+func TestTLS(t *testing.T) {
+	f := newFleet(t, "secured")
+	f.applyApp(sample(t, func(app *v1alpha1.MovieApp) { app.Spec.TLS = &v1alpha1.AppTLS{} }))
+	f.ready("movies", 3*time.Minute)
+	f.front(14, "movies-metadata", 8081)
+	f.front(15, "movies-metadata", 8181)
+	f.front(16, "movies-rating", 8182)
+	f.front(17, "movies-movie", 8183)
+	f.put(15, "/v1/metadata/alien", `{"title": "Alien", "director": "Ridley Scott", "year": 1979}`)
+	f.put(16, "/v1/ratings/movie/alien", `{"user_id": "ann", "value": 5}`)
+	if why := f.answers(); why != "" {
+		t.Fatal(why)
+	}
+	f.refusesStrangers(14)
+
+	certificate := f.leaf("movies-movie")
+	stop := f.keepAsking()
+	f.patchApp(`{"tls":{"certificateLifetime":"24h"}}`)
+	f.eventually(2*time.Minute, "pods of movie have the new certificate", func() (bool, string) {
+		got := f.shown(17)
+		return !got.Equal(certificate), got.NotAfter.String()
+	})
+	authority := f.leaf("movies-movie").Issuer.CommonName
+	f.kubectl("delete", "secret", "movies-ca")
+	f.eventually(5*time.Minute, "every pod trusts the next authority, and it signs", func() (bool, string) {
+		c := condition(f.app("movies").Status.Conditions, v1alpha1.ConditionCertificatesReady)
+		done := c.Reason == v1alpha1.ReasonCertificatesIssued && f.leaf("movies-movie").Issuer.CommonName != authority
+		return done, c.Reason + ": " + c.Message
+	})
+	f.eventually(2*time.Minute, "pods of movie have a certificate of the next authority", func() (bool, string) {
+		got := f.shown(17).Issuer.CommonName
+		return got != authority, got
+	})
+	if asked, failed := stop(); len(failed) > 0 || asked < 20 {
+		t.Errorf("while certificates and authority changed, %d of %d requests failed, want none of many: %v", len(failed), asked, failed)
+	}
+	f.refusesStrangers(14)
+	f.noRestarts()
+	c := condition(f.app("movies").Status.Conditions, v1alpha1.ConditionCertificatesReady)
+	if c.Status != metav1.ConditionTrue {
+		t.Errorf("CertificatesReady = %s %s: %s, want True", c.Status, c.Reason, c.Message)
+	}
+}
+
+func (f *fleet) patchApp(spec string) {
+	f.t.Helper()
+	f.kubectl("patch", "movieapp", "movies", "--type=merge", "-p", `{"spec":`+spec+`}`)
+}
+
+// put puts over REST. Who answers is not checked: the addresses are this machine's.
+func (f *fleet) put(i int, path, body string) {
+	f.t.Helper()
+	code := must(f.t, "curl", "-ksS", "--max-time", "10", "-o", "/dev/null", "-w", "%{http_code}", "-X", "PUT", "https://"+address(i)+path, "-d", body)
+	if code != "200" {
+		f.t.Fatalf("PUT %s = %s, want 200", path, code)
+	}
+}
+
+// answers is why details of a movie are not what metadata and rating know, fresh; empty if they are.
+func (f *fleet) answers() string {
+	out, err := run("curl", "-ksS", "--max-time", "5", "https://"+address(17)+"/v1/movies/alien")
+	if flat := strings.ReplaceAll(out, " ", ""); err != nil || !strings.Contains(flat, `"title":"Alien"`) || !strings.Contains(flat, `"count"`) || strings.Contains(flat, `"stale":true`) {
+		return fmt.Sprintf("GET /v1/movies/alien = %s, %v; want the movie Alien with its rating, not stale", out, err)
+	}
+	return ""
+}
+
+// keepAsking asks for details again and again until it is told to stop, and tells how often it did and what failed.
+func (f *fleet) keepAsking() (stop func() (asked int, failed []string)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	f.t.Cleanup(cancel)
+	type result struct {
+		asked  int
+		failed []string
+	}
+	done := make(chan result, 1)
+	go func() {
+		var r result
+		for ctx.Err() == nil {
+			r.asked++
+			if why := f.answers(); why != "" {
+				r.failed = append(r.failed, time.Now().Format(time.TimeOnly)+" "+why)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		done <- r
+	}()
+	return func() (int, []string) {
+		cancel()
+		r := <-done
+		return r.asked, r.failed
+	}
+}
+
+// leaf is the certificate in a service's Secret.
+func (f *fleet) leaf(service string) *x509.Certificate {
+	f.t.Helper()
+	block, _ := pem.Decode([]byte(f.binding(service+"-tls", `tls\.crt`)))
+	if block == nil {
+		f.t.Fatalf("Secret %s-tls holds no certificate", service)
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return c
+}
+
+// shown is the certificate that a pod behind an address shows.
+func (f *fleet) shown(i int) *x509.Certificate {
+	f.t.Helper()
+	conn, err := tls.Dial("tcp", address(i), &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	return conn.ConnectionState().PeerCertificates[0]
+}
+
+// refusesStrangers: a gRPC port that wants certificates ends the connection of a caller that has none, and not that of one
+// who shows movie's.
+func (f *fleet) refusesStrangers(i int) {
+	f.t.Helper()
+	movie, err := tls.X509KeyPair([]byte(f.binding("movies-movie-tls", `tls\.crt`)), []byte(f.binding("movies-movie-tls", `tls\.key`)))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if err := f.knockAt(i, nil); err == nil || !strings.Contains(err.Error(), "certificate") {
+		f.t.Errorf("a connection to metadata without a certificate = %v, want it ended for lack of one", err)
+	}
+	if err := f.knockAt(i, []tls.Certificate{movie}); err != nil {
+		f.t.Errorf("a connection to metadata with movie's certificate = %v, want it taken", err)
+	}
+}
+
+// knockAt opens a connection of gRPC and waits for the server's first word, which comes after it has looked at the caller.
+func (f *fleet) knockAt(i int, certificates []tls.Certificate) error {
+	conn, err := tls.Dial("tcp", address(i), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}, Certificates: certificates})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return err
+	}
+	if _, err := conn.Write([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")); err != nil {
+		return err
+	}
+	_, err = conn.Read(make([]byte, 9))
+	return err
+}
