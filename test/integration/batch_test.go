@@ -145,6 +145,13 @@ func TestBatchTooLargeForOneAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	_, err := metadatav1.NewMetadataServiceClient(f.metadata.conn).BatchGetMetadata(t.Context(), &metadatav1.BatchGetMetadataRequest{MovieIds: ids})
+	if s := status.Convert(err); s.Code() != codes.ResourceExhausted || s.Message() != "the answer has 4.9 MiB, at most 4 fit: ask for fewer at once" {
+		t.Errorf("BatchGetMetadata of 5 MiB = %v, want RESOURCE_EXHAUSTED and what to do", err)
+	}
+	if n := f.metadata.metric(t, `grpc_server_handled_total{grpc_code="ResourceExhausted",grpc_method="BatchGetMetadata"`); n != 1 {
+		t.Errorf("metadata counted %v calls that were too large, want 1", n)
+	}
 	movie := moviev1.NewMovieServiceClient(f.movie.conn)
 	for range 2 { // what is known of all of them by the second time is too large as well
 		_, err := movie.BatchGetMovieDetails(t.Context(), &moviev1.BatchGetMovieDetailsRequest{MovieIds: ids})

@@ -48,7 +48,7 @@ func build(ctx context.Context, env app.Env[settings]) (app.Service, error) {
 	h := handler.New(&controller.Tokens{
 		Users: users, Passwords: hasher, Attempts: attempts.New(time.Now), Signer: ring,
 		Verifier: auth.NewVerifier(ring, want, time.Now), Now: time.Now, Issuer: want.Issuer, Audience: want.Audience,
-	}, env.Config.proxies())
+	}, env.Config.Limits.Proxies())
 	s.RegisterGRPC = func(r grpc.ServiceRegistrar) { authv1.RegisterAuthServiceServer(r, h) }
 	s.RegisterREST = []rpc.RegisterREST{authv1.RegisterAuthServiceHandler, handler.PublishKeys(ring.Published)}
 	s.Checks = append(s.Checks, lifecycle.Check{Name: "keys", Run: ring.Check})

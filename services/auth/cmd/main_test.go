@@ -24,8 +24,6 @@ func TestSettings(t *testing.T) {
 		"no issuer":                     {func(s *settings) { s.Tokens.Issuer = "" }, "tokens.issuer"},
 		"no audience":                   {func(s *settings) { s.Tokens.Audience = "" }, "tokens.audience"},
 		"a role with a comma":           {func(s *settings) { s.Roles = []string{"a,b"} }, "roles"},
-		"a proxy that is no network":    {func(s *settings) { s.TrustedProxies = []string{"10.0.0.1"} }, "trustedProxies"},
-		"a proxy that is one":           {func(s *settings) { s.TrustedProxies = []string{"10.0.0.0/8"} }, ""},
 		"first user, all that it takes": {func(s *settings) { s.FirstUser = firstUser{Name: "x", PasswordFile: "f"} }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -35,9 +33,6 @@ func TestSettings(t *testing.T) {
 			s.Check(func(path string, _ any, _ string) { got = append(got, path) })
 			if strings.Join(got, " ") != c.want {
 				t.Errorf("Check() = mistakes in %v, want %q", got, c.want)
-			}
-			if len(s.proxies()) != len(s.TrustedProxies) && c.want == "" {
-				t.Errorf("proxies() = %v, want those of %v", s.proxies(), s.TrustedProxies)
 			}
 		})
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"os"
 	"strings"
 
@@ -22,9 +21,8 @@ type settings struct {
 	Keys    signing        `config:"keys"`
 	Tokens  tokens         `config:"tokens"`
 	// Roles are checked when a user gets them, so that a misspelt one is no silent refusal later.
-	Roles          []string  `config:"roles" help:"roles that users may have"`
-	TrustedProxies []string  `config:"trustedProxies" help:"networks whose X-Forwarded-For is believed, such as 10.0.0.0/8"`
-	FirstUser      firstUser `config:"firstUser"`
+	Roles     []string  `config:"roles" help:"roles that users may have"`
+	FirstUser firstUser `config:"firstUser"`
 }
 
 type signing struct {
@@ -71,22 +69,6 @@ func (s settings) Check(report config.Report) {
 			report("roles", role, "holds a comma or a space")
 		}
 	}
-	for _, text := range s.TrustedProxies {
-		if _, err := netip.ParsePrefix(text); err != nil {
-			report("trustedProxies", text, "is not a network such as 10.0.0.0/8")
-		}
-	}
-}
-
-// proxies have been found good by Check.
-func (s settings) proxies() []netip.Prefix {
-	list := make([]netip.Prefix, 0, len(s.TrustedProxies))
-	for _, text := range s.TrustedProxies {
-		if p, err := netip.ParsePrefix(text); err == nil {
-			list = append(list, p)
-		}
-	}
-	return list
 }
 
 func (f firstUser) add(ctx context.Context, admin *controller.Admin) error {

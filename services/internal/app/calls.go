@@ -21,7 +21,7 @@ func (s *server[C]) limits() (*limits.Limits, error) {
 	l := s.config.Base().Limits
 	rate, burst := l.PerCaller()
 	return limits.New(limits.Options{
-		Subject:     auth.Subject,
+		Subject: auth.Subject, TrustedProxies: l.Proxies(),
 		MaxInFlight: l.MaxInFlight, Deadline: l.Deadline, StreamIdle: l.StreamIdle, Rate: rate, Burst: burst,
 	}, s.metrics)
 }

@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Calls says what a call to another service goes through.
 type Calls struct {
@@ -16,6 +19,8 @@ type Limits struct {
 	Profile     string        `config:"profile" enum:"none,public" help:"rate limit of one caller (by certificate, else token, else address) to one method: none, or public for 100 calls a second with a burst of 100"`
 	Rate        int           `config:"rate" help:"calls a second of one caller to one method, in place of the profile's; 0 leaves it"`
 	Burst       int           `config:"burst" help:"calls at once within the rate; 0 is as many as the rate"`
+	// TrustedProxies are empty by default: anybody can write the header.
+	TrustedProxies []string `config:"trustedProxies" help:"networks whose X-Forwarded-For is believed, such as 10.0.0.0/8: who is limited by address is the client behind them"`
 }
 
 // Public is a value of Limits.Profile: for a service that anybody may call.
@@ -43,6 +48,17 @@ func (l Limits) PerCaller() (rate, burst int) {
 	return rate, burst
 }
 
+// Proxies have been found good by Check.
+func (l Limits) Proxies() []netip.Prefix {
+	list := make([]netip.Prefix, 0, len(l.TrustedProxies))
+	for _, text := range l.TrustedProxies {
+		if p, err := netip.ParsePrefix(text); err == nil {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
 // Check refuses attempts that would multiply the load on a service that is away.
 func (c Calls) Check(report Report) {
 	if c.Attempts < 1 || c.Attempts > mostAttempts {
@@ -63,6 +79,11 @@ func (l Limits) Check(report Report) {
 	}
 	if l.Rate < 0 {
 		report("rate", l.Rate, "is below 0")
+	}
+	for _, text := range l.TrustedProxies {
+		if _, err := netip.ParsePrefix(text); err != nil {
+			report("trustedProxies", text, "is not a network such as 10.0.0.0/8")
+		}
 	}
 	if rate, burst := l.PerCaller(); burst < 0 || burst > 0 && rate == 0 {
 		report("burst", l.Burst, "is below 0, or has no rate: set limits.rate or limits.profile too")

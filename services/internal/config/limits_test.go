@@ -1,6 +1,8 @@
 package config
 
 import (
+	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -34,8 +36,8 @@ func TestMistakesInCallsAndLimits(t *testing.T) {
 	}
 	Calls{Attempts: 4}.Check(report)
 	Calls{}.Check(report)
-	Limits{Rate: -1, Burst: 5}.Check(report)
-	want := []string{"attempts", "attempts", "maxInFlight", "deadline", "streamIdle", "rate"}
+	Limits{Rate: -1, Burst: 5, TrustedProxies: []string{"10.0.0.0/8", "10.0.0.1"}}.Check(report)
+	want := []string{"attempts", "attempts", "maxInFlight", "deadline", "streamIdle", "rate", "trustedProxies"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("mistakes (-want +got):\n%s", diff)
 	}
@@ -45,5 +47,13 @@ func TestMistakesInCallsAndLimits(t *testing.T) {
 	limits.Check(report)
 	if diff := cmp.Diff([]string{"burst"}, got); diff != "" {
 		t.Errorf("mistakes of a burst without a rate (-want +got):\n%s", diff)
+	}
+}
+
+func TestProxies(t *testing.T) {
+	got := Limits{TrustedProxies: []string{"10.0.0.0/8", "2001:db8::/32"}}.Proxies()
+	want := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
+	if !slices.Equal(got, want) || len(defaultLimits().Proxies()) != 0 {
+		t.Errorf("Proxies() = %v, and by default %v, want %v and none", got, defaultLimits().Proxies(), want)
 	}
 }

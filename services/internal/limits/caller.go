@@ -9,8 +9,8 @@ import (
 )
 
 // caller names who calls: the identity in its certificate, else the subject of its token, else its address; "" if nobody
-// can tell.
-func caller(ctx context.Context, subject func(context.Context) string) string {
+// can tell. An address is that of the client before proxies that are trusted.
+func caller(ctx context.Context, subject func(context.Context) string, trusted []netip.Prefix) string {
 	if id, ok := identity.Caller(ctx); ok {
 		return "certificate " + id.String()
 	}
@@ -19,7 +19,7 @@ func caller(ctx context.Context, subject func(context.Context) string) string {
 			return "subject " + who
 		}
 	}
-	return byAddress(origin.Of(ctx, nil))
+	return byAddress(origin.Of(ctx, trusted))
 }
 
 // byAddress is an IPv4 address, and of IPv6 the /64 that one subscriber has; "" for one that nobody knows.

@@ -3,6 +3,7 @@ package limits
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,8 @@ type Options struct {
 	Rate, Burst int           // calls a second, and at once, of one caller to one method
 	// Subject is who the caller's token says it is, "" without a token; nil if tokens are not looked at.
 	Subject func(context.Context) string
+	// TrustedProxies say truly for whom they speak; see package origin.
+	TrustedProxies []netip.Prefix
 }
 
 // Limits are the interceptors of one server. Health checks and reflection are exempt from all of them: who asks whether a
@@ -140,7 +143,7 @@ func (l *Limits) rate(ctx context.Context, method string) error {
 	if l.buckets == nil || exempt(method) {
 		return nil
 	}
-	who := caller(ctx, l.options.Subject)
+	who := caller(ctx, l.options.Subject, l.options.TrustedProxies)
 	if who == "" {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -258,6 +259,8 @@ func TestCaller(t *testing.T) {
 		"an address":                    {&peer.Peer{Addr: tcp}, nil, nil, "address 10.1.2.3"},
 		"an address, not who it claims": {&peer.Peer{Addr: tcp}, []string{"1.1.1.1"}, none, "address 10.1.2.3"},
 		"REST":                          {&peer.Peer{Addr: inside}, []string{"1.1.1.1, 10.9.9.9"}, none, "address 10.9.9.9"},
+		"behind a trusted proxy":        {&peer.Peer{Addr: address{"tcp", "10.8.0.1:5"}}, []string{"6.6.6.6, 1.1.1.1"}, none, "address 1.1.1.1"},
+		"REST, behind a trusted proxy":  {&peer.Peer{Addr: inside}, []string{"1.1.1.1, 10.8.0.1"}, none, "address 1.1.1.1"},
 		"REST, of an unknown":           {&peer.Peer{Addr: inside}, nil, none, ""},
 		"IPv6 by its network":           {&peer.Peer{Addr: address{"tcp", "[2001:db8:1:2:3::4]:5"}}, nil, none, "address 2001:db8:1:2::/64"},
 		"IPv4 in IPv6":                  {&peer.Peer{Addr: address{"tcp", "[::ffff:10.1.2.3]:5"}}, nil, none, "address 10.1.2.3"},
@@ -273,7 +276,7 @@ func TestCaller(t *testing.T) {
 				ctx = peer.NewContext(ctx, tc.peer)
 			}
 			ctx = metadata.NewIncomingContext(ctx, metadata.MD{"x-forwarded-for": tc.header})
-			if got := caller(ctx, tc.subject); got != tc.want {
+			if got := caller(ctx, tc.subject, []netip.Prefix{netip.MustParsePrefix("10.8.0.0/16")}); got != tc.want {
 				t.Errorf("caller() = %q, want %q", got, tc.want)
 			}
 		})

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"movieexample.com/fleet/services/internal/breaker"
 	"movieexample.com/fleet/services/internal/calls"
@@ -27,6 +28,19 @@ func announceRevision(revision string) grpc.UnaryServerInterceptor {
 		}
 		return handler(ctx, req)
 	}
+}
+
+// boundAnswer says what to do about an answer that is too large for a message, of many records. gRPC would refuse it too, in
+// words about itself, and behind the interceptor that counts calls.
+func boundAnswer(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	resp, err := handler(ctx, req)
+	if message, ok := resp.(proto.Message); ok && err == nil {
+		if size := proto.Size(message); size > maxMessage {
+			return nil, status.Errorf(codes.ResourceExhausted, "the answer has %.1f MiB, at most %d fit: ask for fewer at once",
+				float64(size)/(1<<20), maxMessage>>20)
+		}
+	}
+	return resp, err
 }
 
 // errInternal is all that a caller learns of a mistake of ours.

@@ -91,6 +91,7 @@ func NewServer(o ServerOptions) *Server {
 		announceRevision(o.Revision),
 		admission.Unary,
 		hideInternals(o.Log),
+		boundAnswer,
 		recoverPanic(panics),
 	}
 	streams := []grpc.StreamServerInterceptor{
