@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,6 +54,7 @@ func TestRun(t *testing.T) {
 
 	c := server.Client(t)
 	fs := sampleService(t)
+	fs.Spec.Ownership = &v1alpha1.Ownership{Accountable: "ann@example.com", Oncall: "PD"}
 	if err := c.Create(t.Context(), fs); err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +70,10 @@ func TestRun(t *testing.T) {
 		}
 		return answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
 	})
-	wantDocumented(t, metrics)
+	owner := wantDocumented(t, metrics).With("ann@example.com")
+	if len(owner) != 1 || !strings.HasPrefix(owner[0], "fleet_service_owner_info{") || !strings.Contains(owner[0], `service="`+fs.Name+`"`) {
+		t.Errorf("series that name the service's owner = %v, want fleet_service_owner_info of it", owner)
+	}
 	lease := func() string {
 		l := &coordinationv1.Lease{}
 		if err := c.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: leaseName}, l); err != nil {
@@ -93,7 +98,7 @@ func TestRun(t *testing.T) {
 
 // wantDocumented wants nothing shown that docs/metrics.md does not have, and something of each library that it names.
 // What rollouts show is tested beside them.
-func wantDocumented(t *testing.T, address string) {
+func wantDocumented(t *testing.T, address string) catalogue.Shown {
 	t.Helper()
 	document, err := catalogue.Read(filepath.Join(apiserver.Root(), "docs", "metrics.md"))
 	if err != nil {
@@ -111,6 +116,7 @@ func wantDocumented(t *testing.T, address string) {
 	for _, problem := range append(document.Check("operator", shown), document.MissingOfLibraries("operator", shown)...) {
 		t.Error(problem)
 	}
+	return shown
 }
 
 func freeAddress(t *testing.T) string {

@@ -173,6 +173,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if !controllerutil.ContainsFinalizer(fs, v1alpha1.Finalizer) {
 		return reconcile.Result{}, r.addFinalizer(ctx, fs)
 	}
+	ownership.set(fs)
 	s := &scope{fs: fs}
 	if err := r.observe(ctx, s); err != nil {
 		return reconcile.Result{}, errors.Join(err, r.reportUnknown(ctx, s, err))

@@ -36,6 +36,7 @@ var (
 	zeroSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "fleet_zero_traffic_seconds", Help: "Time from the decision to take a revision back until no request was sent to it.", Buckets: durations,
 	})
+	ownership      = newOwners()
 	rolloutSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "fleet_rollout_seconds", Help: "Time from a canary's begin to its promotion.", Buckets: durations,
 	})
@@ -47,7 +48,7 @@ var outcomes = map[plan.Verb]string{
 }
 
 func allMetrics() []prometheus.Collector {
-	return []prometheus.Collector{rollouts, weight, evidenceAgainst, measuredShare, verdictSeconds, zeroSeconds, rolloutSeconds}
+	return []prometheus.Collector{rollouts, weight, evidenceAgainst, measuredShare, verdictSeconds, zeroSeconds, rolloutSeconds, ownership}
 }
 
 func registerMetrics() error {
@@ -103,5 +104,6 @@ func forgetEvidence(name types.NamespacedName) {
 // forgetMetrics drops the series of a service that is gone.
 func forgetMetrics(name types.NamespacedName) {
 	forgetEvidence(name)
+	ownership.forget(name)
 	weight.DeleteLabelValues(name.Namespace, name.Name)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice/plan"
@@ -62,6 +63,10 @@ func TestMetricsOfRolloutsAreDocumented(t *testing.T) {
 		(&Reconciler{}).measure(s, before)
 		s.measureEvidence()
 	}
+	owned := ratingService()
+	owned.Spec.Ownership = &v1alpha1.Ownership{Accountable: "a@example.com", Support: "#movies"}
+	ownership.set(owned)
+	defer ownership.forget(client.ObjectKeyFromObject(owned))
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(allMetrics()...)
 	shown := gathered(t, registry)
