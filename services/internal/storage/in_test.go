@@ -18,12 +18,3 @@ func TestIn(t *testing.T) {
 		t.Errorf("Args (-want +got):\n%s", diff)
 	}
 }
-
-func TestValues(t *testing.T) {
-	const statement = "INSERT INTO t (a, b) VALUES (?, ?) ON DUPLICATE KEY UPDATE b = VALUES(b)"
-	for n, want := range map[int]string{1: statement, 3: "INSERT INTO t (a, b) VALUES (?, ?), (?, ?), (?, ?) ON DUPLICATE KEY UPDATE b = VALUES(b)"} {
-		if got := storage.Values(statement, n); got != want {
-			t.Errorf("Values(…, %d) = %s, want %s", n, got, want)
-		}
-	}
-}

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// The oldest server that is worked with: the first that answers a multi-row upsert by RETURNING.
+// The oldest server that is worked with: the first with JSON_TABLE, and RETURNING is older.
 const (
 	oldestMajor = 10
-	oldestMinor = 5
+	oldestMinor = 6
 )
 
 // checkServer refuses a server that the statements were not written for, before anything is made there.
@@ -35,6 +35,6 @@ func checkVersion(version string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("the server of the binding mysql is of version %q, want MariaDB %d.%d or newer: statements here use its RETURNING, "+
-		"which MySQL does not have; bind a database of such a server", version, oldestMajor, oldestMinor)
+	return fmt.Errorf("the server of the binding mysql is of version %q, want MariaDB %d.%d or newer: statements here use its JSON_TABLE and RETURNING, "+
+		"and MySQL has no RETURNING; bind a database of such a server", version, oldestMajor, oldestMinor)
 }

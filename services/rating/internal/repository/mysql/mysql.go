@@ -63,16 +63,16 @@ func lockRow(ctx context.Context, tx *sql.Tx, key model.Key) (*model.Row, error)
 	return &row, nil
 }
 
-// store is what Ingest does for many, for one row: the same statements. The server decides once more, by what is there now.
+// store is for one row what Ingest is for many, by the same statements. The server decides once more, by what is there now.
 func store(ctx context.Context, tx *sql.Tx, stored *model.Row, result model.Result) error {
-	decided, err := upsert(ctx, tx, []model.Write{result.Row.Write}, result.Row.UpdateTime)
+	before, err := upsert(ctx, tx, []model.Write{result.Row.Write}, []int{0}, result.Row.UpdateTime)
 	if err != nil {
 		return err
 	}
-	if (stored == nil) != (decided[0] == noRow) || stored != nil && decided[0].outcome() != model.Applied {
+	if (stored == nil) != (before[0] == noRow) || before[0].outcome() != model.Applied {
 		return fmt.Errorf("store row: %w", storage.ErrRaced) // made since lockRow looked: look again
 	}
-	return changeAggregates(ctx, tx, map[model.Record]model.Aggregate{result.Row.Key.Record: result.Change})
+	return changeAggregates(ctx, tx, []delta{{result.Row.Key.Record, result.Change}})
 }
 
 // Aggregate is zero for a record that nobody rated.

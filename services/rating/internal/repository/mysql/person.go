@@ -112,17 +112,16 @@ func (r *Repository) eraseBatch(ctx context.Context, user string, now time.Time)
 				return fmt.Errorf("delete row: %w", err)
 			}
 		}
+		var gone []delta
 		for _, w := range rows {
 			if w.Deleted {
 				erased.Tombstones++
 				continue
 			}
-			erased.Ratings++
-			if err := r.subtract(ctx, tx, w, now); err != nil {
-				return err
-			}
+			gone = append(gone, delta{w.Key.Record, model.Aggregate{Sum: -int64(w.Value), Count: -1}})
 		}
-		return nil
+		erased.Ratings = int64(len(gone))
+		return r.subtract(ctx, tx, gone, now)
 	})
 	return erased, err
 }
@@ -144,11 +143,16 @@ func lockUser(ctx context.Context, tx *sql.Tx, user string) ([]model.Write, erro
 	return list, rows.Err()
 }
 
-// subtract takes a rating out of its record's aggregate, and tells of it as of one whose user is not known.
-func (r *Repository) subtract(ctx context.Context, tx *sql.Tx, w model.Write, now time.Time) error {
-	record := w.Key.Record
-	if _, err := tx.ExecContext(ctx, changeAggregatesSQL, record.Type, record.ID, -w.Value, -1); err != nil {
-		return fmt.Errorf("change aggregate: %w", err)
+// subtract takes ratings out of their records' aggregates, and tells of them as of some whose user is not known.
+func (r *Repository) subtract(ctx context.Context, tx *sql.Tx, gone []delta, now time.Time) error {
+	if err := changeAggregates(ctx, tx, gone); err != nil {
+		return err
 	}
-	return r.outbox.Add(ctx, tx, outbox.Change{Type: typeDelete, Record: events.Record(record.Type, record.ID), Time: now})
+	for _, d := range gone {
+		told := outbox.Change{Type: typeDelete, Record: events.Record(d.record.Type, d.record.ID), Time: now}
+		if err := r.outbox.Add(ctx, tx, told); err != nil {
+			return err
+		}
+	}
+	return nil
 }
