@@ -25,6 +25,10 @@ type FleetServiceSpec struct {
 
 	ServiceTemplate `json:",inline"`
 
+	// featureFlags is a file of feature flags that is mounted live: a change of it acts without a new revision. Default none.
+	// +optional
+	FeatureFlags *FlagsFile `json:"featureFlags,omitempty"`
+
 	// consumer says that the service's work comes from partitions of a Kafka topic. Then every running pod is a member of
 	// the group and no requests are moved; rollout.steps are partitions, by default (and where the list is empty) 1 and then half
 	// of them; the old revision
@@ -36,6 +40,17 @@ type FleetServiceSpec struct {
 	// deleted: Delete removes them in order, Orphan leaves them running. Default Delete.
 	// +optional
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+}
+
+// FlagsFile is where a service reads feature flags.
+type FlagsFile struct {
+	// configMapName is a ConfigMap in the same namespace whose key flags.yaml says of each flag true or false.
+	// config.flags.path is set to it. While there is none, flags are what the service has by default.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="must be the name of a ConfigMap: lower-case letters, digits, '-' and '.'"
+	ConfigMapName string `json:"configMapName"`
 }
 
 // Consumer is the work of a service that reads a Kafka topic. None of it makes a revision. Its pods show

@@ -128,6 +128,29 @@ type IssuerReference struct {
 	Group string `json:"group,omitempty"`
 }
 
+// FeatureFlag is whether a feature is on.
+type FeatureFlag struct {
+	// value is true for on and false for off.
+	// +required
+	Value bool `json:"value"`
+	// rollout says how a change of value reaches the pods: Live at once and in all of them, Revision as a new revision that goes
+	// through a canary. Default Live.
+	// +optional
+	Rollout FlagRollout `json:"rollout,omitempty"`
+}
+
+// FlagRollout says how a change of a flag reaches the pods.
+// +kubebuilder:validation:Enum=Live;Revision
+type FlagRollout string
+
+// The ways of a flag.
+const (
+	// FlagLive: in all pods within a minute or so, without a restart.
+	FlagLive FlagRollout = "Live"
+	// FlagRevision: as a part of the service's revision.
+	FlagRevision FlagRollout = "Revision"
+)
+
 // Telemetry says what services tell of themselves beside logs and metrics.
 type Telemetry struct {
 	// traces says where the spans of requests go.
@@ -167,6 +190,8 @@ type Traces struct {
 // +kubebuilder:validation:XValidation:rule="has(self.tls) == has(oldSelf.tls)",message="tls is chosen when the application is created, since services with it and services without refuse each other: create another MovieApp, or delete this one and create it anew"
 // +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.?traffic.?northSouth.orValue('None') != 'Gateway' && self.services.all(s, self.services[s].?traffic.?northSouth.orValue('None') != 'Gateway')",message="tls and traffic.northSouth Gateway cannot be combined: the Gateway would speak to the services without TLS. Leave one out, or write a route and a BackendTLSPolicy of your own to the Service object"
 // +kubebuilder:validation:XValidation:rule="!has(self.bindings) || !has(self.bindings.tls)",message="bindings.tls says who one service is: write it in services.<name>.bindings.tls"
+// +kubebuilder:validation:XValidation:rule="!has(self.featureFlags) || 'movie' in self.services",message="featureFlags are read by the service movie, which this application does not have: add it to services, or leave featureFlags out"
+// +kubebuilder:validation:XValidation:rule="!has(self.featureFlags) || self.featureFlags.all(f, f.matches('^[a-zA-Z][a-zA-Z0-9_-]{0,62}$'))",message="featureFlags must be named by a letter and up to 62 letters, digits, '-' and '_', such as recommendations"
 type MovieAppSpec struct {
 	// image says where the images come from: <registry>/<service>:<tag>.
 	// +required
@@ -195,6 +220,11 @@ type MovieAppSpec struct {
 	// the application is created.
 	// +optional
 	TLS *AppTLS `json:"tls,omitempty"`
+	// featureFlags turn features of movie on and off by name, such as recommendations. The first of them is a new revision of
+	// movie, which mounts them; from then on each says how its changes go.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=50
+	FeatureFlags map[string]FeatureFlag `json:"featureFlags,omitempty"`
 	// telemetry says what services tell of themselves beside logs and metrics; a service's own config may say otherwise.
 	// +optional
 	Telemetry *Telemetry `json:"telemetry,omitempty"`

@@ -1,11 +1,13 @@
 package movieapp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
@@ -81,6 +83,7 @@ func SetupWithManager(mgr ctrl.Manager, opts Options) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.MovieApp{}, builder.WithPredicates(changed)).
 		Owns(&v1alpha1.FleetService{}).
+		Owns(&corev1.ConfigMap{}).
 		WithOptions(controller.Options{MaxConcurrentReconciles: opts.Concurrency}).
 		Complete(r)
 }
@@ -104,10 +107,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, err
 	}
 	o.certified = certified
+	flagged, flagsErr := r.keepFlags(ctx, app)
+	o.invalid = cmp.Or(o.invalid, flagged)
 	p := decide(o)
 	actErr := r.act(ctx, o, &p)
 	again, statusErr := r.report(ctx, app, statusOf(o, p, r.clock.Now()))
-	if err := errors.Join(keysErr, certifyErr, actErr, statusErr); err != nil {
+	if err := errors.Join(keysErr, certifyErr, flagsErr, actErr, statusErr); err != nil {
 		return reconcile.Result{}, err
 	}
 	if again {

@@ -104,7 +104,7 @@ func (r *Reconciler) orphan(ctx context.Context, app *v1alpha1.MovieApp, live ma
 			return fmt.Errorf("let FleetService %s go: %w", name, err)
 		}
 	}
-	if err := errors.Join(r.releaseKeys(ctx, app), r.releaseCertificates(ctx, app, live)); err != nil {
+	if err := errors.Join(r.releaseKeys(ctx, app), r.releaseCertificates(ctx, app, live), r.releaseFlags(ctx, app)); err != nil {
 		return err
 	}
 	if len(live) > 0 {

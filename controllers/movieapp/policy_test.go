@@ -71,13 +71,13 @@ func populate(v reflect.Value, n int) {
 func TestEveryFieldIsReleaseOrPolicy(t *testing.T) {
 	atOnce := []string{"autoscaling", "deletionPolicy", "objectives", "ownership", "replicas", "rollout", "signals", "traffic"}
 	inOrder := []string{
-		"args", "bindings", "config", "consulName", "consumer", "drainSeconds", "env", "files", "image", "migrations", "podOverrides", "ports",
+		"args", "bindings", "config", "consulName", "consumer", "drainSeconds", "env", "featureFlags", "files", "image", "migrations", "podOverrides", "ports",
 		"resources", "scheduling", "storage",
 	}
 	var got []string
 	for _, name := range fieldsOf(reflect.TypeFor[v1alpha1.FleetServiceSpec]()) {
 		value := map[string]string{"replicas": "1", "autoscaling": "{maxReplicas: 3}", "args": "[a]", "env": "[{name: A}]", "image": "i", "storage": "None", "consulName": "c",
-			"consumer": "{group: g, partitions: 3, topic: t}", "drainSeconds": "3", "deletionPolicy": "Orphan", "files": "{claimName: c}", "scheduling": "{priorityClassName: p}", "signals": "{interval: 1s}", "ownership": "{accountable: a}"}[name]
+			"consumer": "{group: g, partitions: 3, topic: t}", "drainSeconds": "3", "deletionPolicy": "Orphan", "featureFlags": "{configMapName: f}", "files": "{claimName: c}", "scheduling": "{priorityClassName: p}", "signals": "{interval: 1s}", "ownership": "{accountable: a}"}[name]
 		if value == "" {
 			value = "{}"
 		}

@@ -113,6 +113,7 @@ func fill(app *v1alpha1.MovieApp, name string) v1alpha1.FleetServiceSpec {
 		spec.Bindings = withAuthKeys(app, spec.Bindings)
 	}
 	spec.Bindings = withCertificate(app, app.Name+"-"+name, spec.Bindings)
+	spec.FeatureFlags = withFlags(app, name)
 	spec.Rollout = rollout(app.Spec.Rollout, spec.Rollout)
 	spec.Traffic = traffic(app.Spec.Traffic, spec.Traffic, known.gateway)
 	spec.Ownership = ownership(app.Spec.Ownership, spec.Ownership)

@@ -27,6 +27,7 @@ func configured(app *v1alpha1.MovieApp, s *service, services map[string]*service
 	overlay(config, boundConfig(app, s))
 	overlay(config, upstreams(app.Namespace, s, services))
 	overlay(config, tlsConfig(app, s))
+	overlay(config, flagsConfig(app, s))
 	overlay(config, own)
 	if len(config) == 0 {
 		return nil, nil

@@ -122,11 +122,14 @@ func databaseAway(f *fleet) {
 }
 
 // readyz is what all pods of a service say of themselves.
-func (f *fleet) readyz(service string, port int) string {
+func (f *fleet) readyz(service string, port int) string { return f.pages(service, port, "/readyz") }
+
+// pages are a page of all pods of a service, one after the other.
+func (f *fleet) pages(service string, port int, path string) string {
 	f.t.Helper()
 	var said strings.Builder
 	for ip := range strings.FieldsSeq(f.kubectl("get", "pods", "-l", "fleet.movieexample.com/service="+service+",fleet.movieexample.com/revision", "--field-selector=status.phase=Running", "-o", "jsonpath={.items[*].status.podIP}")) {
-		said.WriteString(must(f.t, "hack/cluster/cluster", "exec", "curl", "-sS", "--max-time", "5", fmt.Sprintf("http://%s:%d/readyz", ip, port)))
+		said.WriteString(must(f.t, "hack/cluster/cluster", "exec", "curl", "-sS", "--max-time", "5", fmt.Sprintf("http://%s:%d%s", ip, port, path)))
 	}
 	return said.String()
 }

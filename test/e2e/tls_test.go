@@ -17,11 +17,14 @@ import (
 	"movieexample.com/fleet/api/v1alpha1"
 )
 
-// TestTLS: an application with TLS comes up, answers by it, takes no caller without a certificate where it wants one, and
+// TestTLS: an application with TLS and a live flag comes up, answers by it, takes no caller without a certificate where it wants one, and
 // goes on answering while its certificates and its authority change.
 func TestTLS(t *testing.T) {
 	f := newFleet(t, "secured")
-	f.applyApp(sample(t, func(app *v1alpha1.MovieApp) { app.Spec.TLS = &v1alpha1.AppTLS{} }))
+	f.applyApp(sample(t, func(app *v1alpha1.MovieApp) {
+		app.Spec.TLS = &v1alpha1.AppTLS{}
+		app.Spec.FeatureFlags = map[string]v1alpha1.FeatureFlag{"recommendations": {Value: false}}
+	}))
 	f.ready("movies", 3*time.Minute)
 	f.front(14, "movies-metadata", 8081)
 	f.front(15, "movies-metadata", 8181)
@@ -33,6 +36,7 @@ func TestTLS(t *testing.T) {
 		t.Fatal(why)
 	}
 	f.refusesStrangers(14)
+	f.turnsFlagOn()
 
 	certificate := f.leaf("movies-movie")
 	stop := f.keepAsking()
@@ -60,6 +64,26 @@ func TestTLS(t *testing.T) {
 	c := condition(f.app("movies").Status.Conditions, v1alpha1.ConditionCertificatesReady)
 	if c.Status != metav1.ConditionTrue {
 		t.Errorf("CertificatesReady = %s %s: %s, want True", c.Status, c.Reason, c.Message)
+	}
+}
+
+// turnsFlagOn: a live flag reaches the pods that are there, and no others are made for it.
+func (f *fleet) turnsFlagOn() {
+	f.t.Helper()
+	before := f.kubectl("get", "deployments", "-o", "name")
+	f.patchApp(`{"featureFlags":{"recommendations":{"value":true}}}`)
+	f.eventually(3*time.Minute, "recommendations are on in both pods of movie", func() (bool, string) {
+		var shown []string
+		for line := range strings.Lines(f.pages("movies-movie", 8093, "/metrics")) {
+			if strings.HasPrefix(line, `feature_flag_on{flag="recommendations"`) {
+				shown = append(shown, strings.TrimSpace(line))
+			}
+		}
+		on := len(shown) == 2 && strings.HasSuffix(shown[0], " 1") && strings.HasSuffix(shown[1], " 1")
+		return on, strings.Join(shown, "; ")
+	})
+	if after := f.kubectl("get", "deployments", "-o", "name"); after != before {
+		f.t.Errorf("Deployments are %s after a live flag changed, want those of before: %s", after, before)
 	}
 }
 

@@ -3,9 +3,9 @@ package render
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -48,7 +48,12 @@ func Config(fs *v1alpha1.FleetService) (string, error) {
 		config["discovery"] = map[string]any{"kind": "consul", "name": revision.ConsulName(fs)}
 	}
 	if fs.Spec.Files != nil {
-		if err := withFiles(config); err != nil {
+		if err := withPath(config, "files", filesDir, "spec.files.claimName names the volume"); err != nil {
+			return "", err
+		}
+	}
+	if fs.Spec.FeatureFlags != nil {
+		if err := withPath(config, "flags", path.Join(flagsDir, flagsFile), "spec.featureFlags.configMapName names the ConfigMap"); err != nil {
 			return "", err
 		}
 	}
@@ -59,21 +64,21 @@ func Config(fs *v1alpha1.FleetService) (string, error) {
 	return string(out), nil
 }
 
-// withFiles says where the volume for files is, beside what the user wrote about files.
-func withFiles(config map[string]any) error {
-	files, ok := config["files"].(map[string]any)
-	if _, set := config["files"]; set && !ok {
-		return errors.New("spec.config.files must be an object with keys and values")
+// withPath says where something is mounted, beside what the user wrote about it.
+func withPath(config map[string]any, key, place, instead string) error {
+	part, ok := config[key].(map[string]any)
+	if _, set := config[key]; set && !ok {
+		return fmt.Errorf("spec.config.%s must be an object with keys and values", key)
 	}
-	if _, set := files["path"]; set {
-		return errors.New("spec.config.files.path is written by the operator: leave it out, spec.files.claimName names the volume")
+	if _, set := part["path"]; set {
+		return fmt.Errorf("spec.config.%s.path is written by the operator: leave it out, %s", key, instead)
 	}
-	files = maps.Clone(files)
-	if files == nil {
-		files = map[string]any{}
+	part = maps.Clone(part)
+	if part == nil {
+		part = map[string]any{}
 	}
-	files["path"] = filesDir
-	config["files"] = files
+	part["path"] = place
+	config[key] = part
 	return nil
 }
 

@@ -25,6 +25,7 @@ func TestConfig(t *testing.T) {
 		"consul, name": {`{bindings: {consul: {secretRef: {name: c}}}, consulName: ratings}`, ports + "discovery:\n  kind: consul\n  name: ratings\n" + rest + shutdown},
 		"ports":        {`ports: {admin: 9999}`, "admin:\n  port: 9999\napi:\n  port: 8080\n" + rest + shutdown},
 		"files":        {`files: {claimName: uploads}`, strings.Replace(ports, "api:\n  port: 8080\n", "api:\n  port: 8080\nfiles:\n  path: /var/lib/fleet/files\n", 1) + rest + shutdown},
+		"flags":        {`{featureFlags: {configMapName: f}, config: {flags: {key: k}}}`, strings.Replace(ports, "api:\n  port: 8080\n", "api:\n  port: 8080\nflags:\n  key: k\n  path: /etc/fleet-flags/flags.yaml\n", 1) + rest + shutdown},
 		"files, sized": {`{files: {claimName: uploads}, config: {files: {maxSize: 1GiB}}}`, ports + "files:\n  maxSize: 1GiB\n  path: /var/lib/fleet/files\n" + rest + shutdown},
 		"large number": {`config: {id: 9007199254740993}`, ports + "id: 9007199254740993\n" + rest + shutdown},
 	} {

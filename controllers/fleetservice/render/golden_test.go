@@ -48,7 +48,7 @@ spec:
 `,
 	"none": `
 metadata: {name: gateway}
-spec: {image: "ghcr.io/movieexample/gateway:1", bindings: {tls: {secretRef: {name: gateway-tls}}}, files: {claimName: uploads}, config: {files: {maxSize: 1GiB}}}
+spec: {image: "ghcr.io/movieexample/gateway:1", featureFlags: {configMapName: gateway-flags}, bindings: {tls: {secretRef: {name: gateway-tls}}}, files: {claimName: uploads}, config: {files: {maxSize: 1GiB}}}
 `,
 	"memory": `
 metadata: {name: rating}

@@ -14,6 +14,8 @@ const (
 	configFile    = "config.yaml"
 	bindingRoot   = "/bindings"
 	filesDir      = "/var/lib/fleet/files"
+	flagsDir      = "/etc/fleet-flags"
+	flagsFile     = "flags.yaml"
 	nonRoot       = 65532
 )
 

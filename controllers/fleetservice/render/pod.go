@@ -123,6 +123,13 @@ func mounts(fs *v1alpha1.FleetService, hash string) ([]corev1.Volume, []corev1.V
 		}})
 		mounts = append(mounts, corev1.VolumeMount{Name: "files", MountPath: filesDir})
 	}
+	if f := fs.Spec.FeatureFlags; f != nil {
+		volumes = append(volumes, corev1.Volume{Name: "flags", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+			LocalObjectReference: corev1.LocalObjectReference{Name: f.ConfigMapName},
+			Optional:             ptr.To(true), // a service goes by its defaults, and must start, where it is gone
+		}}})
+		mounts = append(mounts, corev1.VolumeMount{Name: "flags", MountPath: flagsDir, ReadOnly: true})
+	}
 	secrets := bindingSecrets(fs)
 	for _, name := range sortedKeys(secrets) {
 		secret := secrets[name]

@@ -17,7 +17,7 @@ func TestEveryFieldIsDecided(t *testing.T) {
 	decided := []string{
 		// These make a revision.
 		"image", "args", "env", "config", "storage", "resources", "ports", "bindings", "consulName", "scheduling",
-		"drainSeconds", "podOverrides", "files",
+		"drainSeconds", "podOverrides", "files", "featureFlags",
 		// These restart nothing.
 		"replicas", "autoscaling", "migrations", "ownership", "rollout", "objectives", "traffic", "signals", "deletionPolicy",
 		"consumer",

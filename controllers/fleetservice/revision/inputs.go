@@ -53,6 +53,7 @@ type inputs struct {
 	AuthKeys     string               `json:"authKeys,omitempty"`
 	Files        string               `json:"files,omitempty"`
 	TLS          string               `json:"tls,omitempty"`
+	FeatureFlags string               `json:"featureFlags,omitempty"`
 }
 
 // Hash names the revision that a service asks for: ten characters of the SHA-256 of its inputs in canonical JSON.
@@ -94,6 +95,9 @@ func collect(fs *v1alpha1.FleetService) (*inputs, error) {
 	in.bind(fs)
 	if f := spec.Files; f != nil {
 		in.Files = f.ClaimName
+	}
+	if f := spec.FeatureFlags; f != nil {
+		in.FeatureFlags = f.ConfigMapName
 	}
 	if s := spec.Scheduling; s != nil && (len(s.NodeSelector) > 0 || len(s.Tolerations) > 0 || s.PriorityClassName != "") {
 		in.Scheduling = s

@@ -10,6 +10,9 @@ import (
 // features is [Env.Flags].
 func (s *server[C]) features(c config.Flags, defaults flags.Defaults) (*flags.Set, error) {
 	var sources []flags.Source
+	if len(c.Set) > 0 {
+		sources = append(sources, flags.Fixed(c.Set))
+	}
 	if c.Path != "" {
 		sources = append(sources, flags.File(c.Path))
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,6 +35,25 @@ func TestFlagsFollowTheFile(t *testing.T) {
 		_, body := r.get(t, r.admin+"/metrics")
 		return strings.Contains(body, `feature_flag_on{flag="feature"`) && r.logged(`"msg":"Flag changed"`)
 	})
+	r.signals <- syscall.SIGTERM
+	if code := <-r.exit; code != exitOK {
+		t.Errorf("exit = %d, want 0; stderr: %s", code, r.stderr)
+	}
+}
+
+func TestFlagsOfTheSettingsAreUnderTheFile(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "flags.yaml"), "{}\n")
+	r := launch(t, withFlags(config.Flags{Set: []string{"feature=true"}, Path: filepath.Join(dir, "flags.yaml")}), "--port", "0", "--shutdown.propagation", "0s")
+	shows := func(value string) func() bool {
+		return func() bool {
+			_, body := r.get(t, r.admin+"/metrics")
+			return regexp.MustCompile(`feature_flag_on\{flag="feature"[^}]*\} ` + value + `\n`).MatchString(body)
+		}
+	}
+	r.until(t, "the setting is in force", shows("1"))
+	write(t, filepath.Join(dir, "flags.yaml"), "feature: false\n")
+	r.until(t, "the file goes over it", shows("0"))
 	r.signals <- syscall.SIGTERM
 	if code := <-r.exit; code != exitOK {
 		t.Errorf("exit = %d, want 0; stderr: %s", code, r.stderr)

@@ -153,6 +153,8 @@ func TestLoadMistakes(t *testing.T) {
 		"collector":           {args: []string{"--telemetry.traces.endpoint", "collector:4317"}, want: []string{`telemetry.traces.endpoint: "collector:4317" is not of the form http://host:port`}},
 		"name":                {args: []string{"--discovery.name", "a/b"}, want: []string{`discovery.name: "a/b" holds the name "a/b"`}},
 		"key of flags":        {args: []string{"--flags.key", "/flags/movie", "--discovery.kind", "consul"}, want: []string{`flags.key: "/flags/movie" begins with a slash`}},
+		"a flag of no value":  {args: []string{"--flags.set", "recommendations"}, want: []string{`flags.set: "recommendations" is not of the form name=true or name=false`}},
+		"a flag set twice":    {args: []string{"--flags.set", "a=true,a=false"}, want: []string{`flags.set: "a=false" sets a flag a second time`}},
 		"flags in no Consul":  {args: []string{"--flags.key", "flags/movie"}, want: []string{`flags.key: "flags/movie" needs discovery.kind consul`}},
 		"all in one go": {
 			file: "api: {port: x}\nlog: {levle: info}\n",

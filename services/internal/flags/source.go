@@ -2,6 +2,8 @@ package flags
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"movieexample.com/fleet/services/internal/config"
 )
@@ -19,6 +21,19 @@ type Reading struct {
 	Text string // YAML
 	None bool   // there is nothing, not even a text without flags
 	Err  error  // it cannot be read now
+}
+
+// Fixed is a source that does not change: entries of the form name=true.
+func Fixed(entries []string) Source {
+	var text strings.Builder
+	for _, e := range entries {
+		name, value, _ := strings.Cut(e, "=")
+		fmt.Fprintf(&text, "%q: %s\n", name, value)
+	}
+	return Source{Name: "settings", Follow: func(ctx context.Context, update func(Reading)) {
+		update(Reading{Text: text.String()})
+		<-ctx.Done()
+	}}
 }
 
 // File is a source that is a file, which must be there.
