@@ -45,8 +45,14 @@ func bigFile(t *testing.T, name string, size int64) (path, id string) {
 	return path, "sha256-" + hex.EncodeToString(sum.Sum(nil))
 }
 
-// movieAt is an instance of movie that keeps files, on ports of its own or those of one before. Tests may kill it.
+// movieAt is an instance of movie that keeps files.
 func movieAt(t *testing.T, before *program, settings, binding string) *program {
+	t.Helper()
+	return instanceAt(t, "movie", before, settings, binding)
+}
+
+// instanceAt is a ready instance on ports of its own or those of one before. Tests may kill it.
+func instanceAt(t *testing.T, name string, before *program, settings, binding string) *program {
 	t.Helper()
 	ports := [3]int{parts.FreePort(t), parts.FreePort(t), parts.FreePort(t)}
 	if before != nil {
@@ -56,7 +62,7 @@ func movieAt(t *testing.T, before *program, settings, binding string) *program {
 			}
 		}
 	}
-	p := launch(t, "movie", fmt.Sprintf("api: {port: %d}\nrest: {port: %d}\nadmin: {port: %d}\nshutdown: {propagation: 0s, deadline: 5s}\n%s",
+	p := launch(t, name, fmt.Sprintf("api: {port: %d}\nrest: {port: %d}\nadmin: {port: %d}\nshutdown: {propagation: 0s, deadline: 5s}\n%s",
 		ports[0], ports[1], ports[2], settings), binding)
 	p.api, p.rest, p.admin = loopback(ports[0]), loopback(ports[1]), loopback(ports[2])
 	t.Cleanup(func() {
