@@ -3,8 +3,10 @@
 package movieapp_test
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -23,6 +25,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/yaml"
 
@@ -264,20 +267,52 @@ func TestForeignCertificates(t *testing.T) {
 	}
 }
 
-// TestOrphanedCertificates: services that go on without their owner keep their certificates.
+// TestOrphanedCertificates: services that go on without their owner keep their certificates, and their flags.
 func TestOrphanedCertificates(t *testing.T) {
 	s := newSecured(t, v1alpha1.AppTLS{})
-	s.edit("movies", func(app *v1alpha1.MovieApp) { app.Spec.DeletionPolicy = v1alpha1.DeletionOrphan })
+	s.edit("movies", func(app *v1alpha1.MovieApp) {
+		app.Spec.DeletionPolicy = v1alpha1.DeletionOrphan
+		app.Spec.FeatureFlags = map[string]v1alpha1.FeatureFlag{"recommendations": {Value: true}}
+	})
 	s.after(0)
-	if err := s.c.Delete(t.Context(), s.app("movies")); err != nil {
-		t.Fatal(err)
+	s.letGoOfAll(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "movies-flags"}},
+		secret("movies-ca", nil), secret("movies-metadata-tls", nil), secret("movies-rating-tls", nil), secret("movies-movie-tls", nil))
+}
+
+// letGoOfAll deletes the application and fails where something does not stay, or is owned still.
+func (s *secured) letGoOfAll(objects ...client.Object) {
+	s.t.Helper()
+	if err := s.c.Delete(s.t.Context(), s.app("movies")); err != nil {
+		s.t.Fatal(err)
 	}
 	s.after(0)
-	for _, name := range []string{"movies-ca", "movies-metadata-tls", "movies-rating-tls", "movies-movie-tls"} {
-		if owners := s.secret(name).OwnerReferences; len(owners) > 0 {
-			t.Errorf("Secret %s has owners %v, want none", name, owners)
+	for _, o := range objects {
+		o.SetNamespace(s.namespace)
+		if err := s.c.Get(s.t.Context(), client.ObjectKeyFromObject(o), o); err != nil || len(o.GetOwnerReferences()) > 0 {
+			s.t.Errorf("%s after its owner was deleted: owners %v, %v; want it without", o.GetName(), o.GetOwnerReferences(), err)
 		}
 	}
+}
+
+// TestCertificatesThatCannotBeRead are unknown, neither good nor bad, and looked at again.
+func TestCertificatesThatCannotBeRead(t *testing.T) {
+	s := newSecured(t, v1alpha1.AppTLS{})
+	away := errors.New("the API server is away")
+	direct := interceptor.NewClient(s.c, interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+		if away != nil && key.Name == "movies-ca" {
+			return away
+		}
+		return c.Get(ctx, key, o, opts...)
+	}})
+	s.r = movieapp.New(s.c, direct, events.NewFakeRecorder(1000), s.clock)
+	request := reconcile.Request{NamespacedName: client.ObjectKey{Namespace: s.namespace, Name: "movies"}}
+	if _, err := s.r.Reconcile(t.Context(), request); !errors.Is(err, away) {
+		t.Errorf("Reconcile = error %v, want %v", err, away)
+	}
+	s.says(metav1.ConditionUnknown, v1alpha1.ReasonCouldNotObserve, "get Secret movies-ca: the API server is away")
+	away = nil
+	s.after(0)
+	s.says(metav1.ConditionTrue, v1alpha1.ReasonCertificatesIssued, "3 services")
 }
 
 // TestCertManager: with an issuer the operator asks cert-manager. The definition of its Certificate is a stand-in: the
@@ -321,6 +356,8 @@ func TestCertManager(t *testing.T) {
 	if got := s.version(asked); got != before {
 		t.Errorf("the Certificate was written again: version %s, before %s", got, before)
 	}
+	s.edit("movies", func(app *v1alpha1.MovieApp) { app.Spec.DeletionPolicy = v1alpha1.DeletionOrphan })
+	s.letGoOfAll(asked)
 }
 
 // version is the resourceVersion of an object as it is now.
