@@ -50,7 +50,7 @@ func TestCanary(t *testing.T) {
 		t.Errorf("the ledger does not name %s and %s: %s", bad, good, ledger)
 	}
 	report := r.result("load", 5*time.Minute)
-	if got := report.of(bad); got.Bad == 0 || report.Failed != got.Bad {
-		t.Errorf("%d requests failed in all and %d at the bad canary, want only the latter: %+v", report.Failed, got.Bad, report.Revisions)
+	if got := report.of(bad).failed(); got == 0 || report.Failed != got {
+		t.Errorf("%d requests failed in all and %d at the bad canary, want only the latter: %+v", report.Failed, got, report.Revisions)
 	}
 }

@@ -74,6 +74,16 @@ type loaded struct {
 	Revisions        []answered
 }
 
+// failed are the answers that were errors; slow ones, which a busy machine gives too, are not among them.
+func (a answered) failed() (n int) {
+	for code, count := range a.Codes {
+		if code != "OK" {
+			n += count
+		}
+	}
+	return n
+}
+
 func (l loaded) of(revision string) answered {
 	for _, a := range l.Revisions {
 		if a.Revision == revision {
