@@ -49,13 +49,17 @@ type Program[C config.Settings] struct {
 	Schema func(ctx context.Context, env Env[C]) (fmt.Stringer, error)
 	// Commands are what the program can do besides.
 	Commands []Command[C]
+
+	background bool // it works without taking calls: the admin server is its only one
 }
 
 // Env is what a service gets to build itself with.
 type Env[C config.Settings] struct {
-	Config  C
-	Log     *slog.Logger
-	Metrics prometheus.Registerer
+	Config C
+	// Instance names this process among those of the service: its pod, else its machine.
+	Instance string
+	Log      *slog.Logger
+	Metrics  prometheus.Registerer
 	// Traces is for spans of the service's own; without a collector it records none.
 	Traces trace.TracerProvider
 	// Dial returns the connection to another service; name stands for it in metrics.

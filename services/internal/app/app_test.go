@@ -127,7 +127,7 @@ func (r *running) follow(log io.Reader, serving chan<- map[string]any) {
 		r.log = append(r.log, scanner.Text())
 		r.mu.Unlock()
 		var line map[string]any
-		if json.Unmarshal(scanner.Bytes(), &line) == nil && line["msg"] == "Serving" {
+		if json.Unmarshal(scanner.Bytes(), &line) == nil && (line["msg"] == "Serving" || line["msg"] == "Working" && line["admin"] != nil) {
 			serving <- line
 		}
 	}

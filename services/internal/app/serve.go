@@ -109,7 +109,7 @@ func (s *server[C]) assemble(ctx context.Context) error {
 	s.connect()
 	s.clients.Trace(s.traces)
 	env := Env[C]{
-		Config: s.config, Log: s.log, Metrics: s.metrics, Traces: s.traces.Provider(), Dial: s.dial, Locks: s.locks(), Authorize: s.authorize,
+		Config: s.config, Instance: cmp.Or(s.proc.env(envPodName), hostname()), Log: s.log, Metrics: s.metrics, Traces: s.traces.Provider(), Dial: s.dial, Locks: s.locks(), Authorize: s.authorize,
 		Breaker: s.breaker, Flags: s.features,
 	}
 	if s.service, err = s.program.Build(ctx, env); err != nil {
@@ -127,7 +127,11 @@ func (s *server[C]) listen(ctx context.Context) error {
 	base := s.config.Base()
 	s.listeners = map[string]net.Listener{}
 	var errs []error
-	for path, port := range map[string]config.Port{"api.port": base.API.Port, "rest.port": base.REST.Port, "admin.port": base.Admin.Port} {
+	ports := map[string]config.Port{"admin.port": base.Admin.Port}
+	if !s.program.background {
+		ports["api.port"], ports["rest.port"] = base.API.Port, base.REST.Port
+	}
+	for path, port := range ports {
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("", strconv.Itoa(int(port))))
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s %d: %w; end the other program, or choose another with --%s or --port", path, port, err, path))
@@ -162,8 +166,17 @@ func (s *server[C]) breaker(dependency string) *breaker.Breaker {
 	return s.clients.Breaker(dependency, s.log)
 }
 
+// servers makes the admin server, which every program has, and those that calls come to.
 func (s *server[C]) servers(ctx context.Context) error {
-	revision := s.proc.env(envRevision)
+	self := rpc.Identity{Service: s.program.Name, Version: Version, Revision: s.proc.env(envRevision)}
+	s.admin = rpc.NewAdmin(s.metrics, self, s.readiness.State)
+	if s.program.background {
+		return nil
+	}
+	return s.callServers(ctx, self.Revision)
+}
+
+func (s *server[C]) callServers(ctx context.Context, revision string) error {
 	bounds, err := s.limits()
 	if err != nil {
 		return err
@@ -183,8 +196,6 @@ func (s *server[C]) servers(ctx context.Context) error {
 	if s.rest, err = rpc.NewREST(ctx, s.grpc, revision, s.service.RegisterREST...); err != nil {
 		return err
 	}
-	self := rpc.Identity{Service: s.program.Name, Version: Version, Revision: revision}
-	s.admin = rpc.NewAdmin(s.metrics, self, s.readiness.State)
 	s.readiness.OnChange(s.grpc.SetReady)
 	if s.registry != nil {
 		s.announcer = discovery.NewAnnouncer(s.registry, s.registeredName(), s.instance(), s.readiness.Ready, s.log)
@@ -208,12 +219,8 @@ func (s *server[C]) locks() lock.Locker {
 func (s *server[C]) instance() discovery.Instance {
 	port := port(s.listeners["api.port"])
 	host := cmp.Or(s.proc.env(envPodIP), "127.0.0.1")
-	name, err := os.Hostname()
-	if err != nil {
-		name = host
-	}
 	return discovery.Instance{
-		ID:        cmp.Or(s.proc.env(envPodName), fmt.Sprintf("%s-%s-%d", s.registeredName(), name, port)),
+		ID:        cmp.Or(s.proc.env(envPodName), fmt.Sprintf("%s-%s-%d", s.registeredName(), cmp.Or(hostname(), host), port)),
 		Host:      host,
 		Port:      port,
 		Revision:  s.proc.env(envRevision),
@@ -223,16 +230,31 @@ func (s *server[C]) instance() discovery.Instance {
 	}
 }
 
+// hostname is empty where the system does not know it.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
+}
+
+// port is 0 for a listener that the program does not have.
 func port(l net.Listener) int {
+	if l == nil {
+		return 0
+	}
 	return l.Addr().(*net.TCPAddr).Port // listen makes TCP listeners only
 }
 
 // start begins with what a probe asks and ends with what brings calls in.
 func (s *server[C]) start(r *lifecycle.Runner) {
 	r.Go("admin server", s.admin.ServeOn(s.listeners["admin.port"]))
-	r.Go("gRPC server", s.grpc.ServeOn(s.listeners["api.port"]))
-	r.Go("gRPC server inside", s.grpc.ServeInside)
-	r.Go("REST server", s.rest.ServeOn(s.secured(s.listeners["rest.port"])))
+	if !s.program.background {
+		r.Go("gRPC server", s.grpc.ServeOn(s.listeners["api.port"]))
+		r.Go("gRPC server inside", s.grpc.ServeInside)
+		r.Go("REST server", s.rest.ServeOn(s.secured(s.listeners["rest.port"])))
+	}
 	r.Go("readiness", s.readiness.Run)
 	r.Go("faults", s.faults.Run)
 	r.Go("configuration file", s.follow)
@@ -259,6 +281,16 @@ func (s *server[C]) start(r *lifecycle.Runner) {
 func (s *server[C]) stopInOrder(r *lifecycle.Runner) {
 	wait := s.config.Base().Shutdown
 	r.OnStop("readiness", stopPart, func(context.Context) error { s.readiness.Drain(); return nil })
+	if !s.program.background {
+		s.stopCalls(r, wait)
+	}
+	r.OnStop("workers", wait.Deadline, s.workers.stop)
+	r.OnStop("admin server", stopPart, s.admin.Stop)
+	r.OnStop("connections", stopPart, func(context.Context) error { return s.release() })
+	r.OnStop("traces", stopPart, s.traces.Stop) // last, so that they tell of all before
+}
+
+func (s *server[C]) stopCalls(r *lifecycle.Runner, wait config.Shutdown) {
 	if s.announcer != nil {
 		r.OnStop("registration", stopPart, s.announcer.Withdraw)
 	}
@@ -279,10 +311,6 @@ func (s *server[C]) stopInOrder(r *lifecycle.Runner) {
 		defer cancel()
 		return s.grpc.Stop(ctx)
 	})
-	r.OnStop("workers", wait.Deadline, s.workers.stop)
-	r.OnStop("admin server", stopPart, s.admin.Stop)
-	r.OnStop("connections", stopPart, func(context.Context) error { return s.release() })
-	r.OnStop("traces", stopPart, s.traces.Stop) // last, so that they tell of all before
 }
 
 // release closes what is open whether or not the service ever ran.
@@ -311,6 +339,10 @@ func (s *server[C]) release() error {
 func (s *server[C]) announceStart(ctx context.Context) {
 	if s.faults.String() != "" {
 		s.log.WarnContext(ctx, "Faults are on: this instance misbehaves on purpose", "faults", s.faults.String())
+	}
+	if s.program.background {
+		s.log.InfoContext(ctx, "Working", "admin", s.listeners["admin.port"].Addr().String())
+		return
 	}
 	s.log.InfoContext(ctx, "Serving",
 		"api", s.listeners["api.port"].Addr().String(),
