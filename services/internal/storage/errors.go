@@ -20,17 +20,23 @@ const (
 	errDatabaseDenied     = 1044
 	errAccessDenied       = 1045
 	errUnknownDatabase    = 1049
+	errNullColumn         = 1048
 	errUnknownColumn      = 1054
 	errServerShutdown     = 1053
 	errDuplicateKey       = 1062
 	errHostBlocked        = 1129
 	errNoSuchTable        = 1146
+	errUnknownVariable    = 1193
 	errUserLimit          = 1203
 	errLockWaitTimeout    = 1205
+	errOutOfRange         = 1264
+	errTruncated          = 1292
 	errDeadlock           = 1213
 	errUserResource       = 1226
 	errReadOnly           = 1290
 	errNoPassword         = 1698
+	errWrongValue         = 1366
+	errTooLong            = 1406
 	errKilled             = 1927
 	errSecureTransport    = 3159
 )
@@ -72,6 +78,11 @@ func Away(err error) bool {
 
 // DuplicateKey tells whether err means that a row with this key is there already.
 func DuplicateKey(err error) bool { return isNumber(err, errDuplicateKey) }
+
+// BadData tells whether err means that a column cannot hold a value: it never will, however often it is tried.
+func BadData(err error) bool {
+	return isNumber(err, errNullColumn, errOutOfRange, errTruncated, errWrongValue, errTooLong)
+}
 
 // again tells whether the whole transaction may succeed when it is run once more.
 func again(err error) bool {

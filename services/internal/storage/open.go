@@ -26,6 +26,9 @@ const (
 	ioTimeout = 10 * time.Second
 	// lockWait is innodb_lock_wait_timeout in seconds: the default, 50, outlives every caller.
 	lockWait = "2"
+	// idleWait is idle_transaction_timeout in seconds: a process that is frozen or cut off in the middle of a transaction
+	// holds its locks no longer, and others need not wait for the server to miss it.
+	idleWait = "5"
 )
 
 // Open makes a pool for the database that the binding in dir names. It connects when it is first used, so a database
@@ -51,6 +54,7 @@ func open(dir string, silence time.Duration, log *slog.Logger, opts ...Option) (
 		"sql_mode":                 "'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
 		"time_zone":                "'+00:00'",
 		"innodb_lock_wait_timeout": lockWait,
+		"idle_transaction_timeout": idleWait,
 	}
 	if err := config.Apply(mysql.Charset("utf8mb4", "")); err != nil {
 		return nil, fmt.Errorf("set up the database driver: %w", err)

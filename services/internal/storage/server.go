@@ -17,7 +17,11 @@ const (
 // checkServer refuses a server that the statements were not written for, before anything is made there.
 func checkServer(ctx context.Context, db *sql.DB) error {
 	var version string
-	if err := db.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
+	err := db.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version)
+	if isNumber(err, errUnknownVariable) {
+		return checkVersion("unknown, and not MariaDB's") // it refuses the session's settings already
+	}
+	if err != nil {
 		return fmt.Errorf("ask for the server's version: %w", err)
 	}
 	return checkVersion(version)
