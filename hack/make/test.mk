@@ -24,6 +24,14 @@ test-integration: $(call tool,grpcurl) ## Run the services against a real MariaD
 	@test -d "$(FLEET_KAFKA_JARS)" || hack/cluster/cluster binaries kafka
 	@go test -race -tags integration -count=1 -timeout 25m $(GO_TEST_FLAGS) $$($(integration_packages))
 
+.PHONY: soak
+soak: export FLEET_KAFKA_JARS ?= $(FLEET_CACHE)/bin/kafka-4.3.0
+soak: export FLEET_INGEST_EVENTS ?= 1000000
+soak: export FLEET_INGEST_MINUTES ?= 10
+soak: ## Kill consumers while a million events flow (FLEET_INGEST_EVENTS), and wait so many minutes for the rest (FLEET_INGEST_MINUTES).
+	@test -d "$(FLEET_KAFKA_JARS)" || hack/cluster/cluster binaries kafka
+	@go test -tags integration -count=1 -v -timeout 60m -run '^TestKilledConsumersLoseNothing$$' $(GO_TEST_FLAGS) ./test/ingest
+
 integration: export TARGET := $(TARGET)
 integration: export CA := $(CA)
 integration: export CERT := $(CERT)

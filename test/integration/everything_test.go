@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -20,7 +21,8 @@ import (
 
 // everything is the fleet with all its parts on: MySQL, Consul, Kafka, Redis, TLS, tokens, traces, a volume for files.
 type everything struct {
-	programs map[string]*program
+	programs map[string]*program // those that take calls
+	ingestor *program
 	me       *member
 }
 
@@ -54,7 +56,22 @@ func startEverything(t *testing.T, consul *parts.Consul) everything {
 	e.programs["movie"] = movie.start(t, common+fmt.Sprintf("tls: {mode: server}\nfiles: {path: %s}\nflags: {path: %s, key: flags/movie}\nupstreams:\n"+
 		"  metadata: {target: 'consul:///metadata', identity: '%s'}\n  rating: {target: 'consul:///rating', identity: '%s'}\n",
 		t.TempDir(), flagsFile(t, "recommendations: true\n"), named("metadata"), named("rating")))
+	e.ingestor = startIngestor(t, broker, fmt.Sprintf("telemetry: {traces: {endpoint: %q, ratio: 1}}\n", collector.Endpoint()))
 	return e
+}
+
+// startIngestor starts a consumer of rating events with a database of its own, and waits until it has its partition.
+func startIngestor(t *testing.T, broker *parts.Kafka, settings string) *program {
+	t.Helper()
+	broker.Topic(t, "ratings", 1)
+	broker.Topic(t, "ratings.dlq", 1)
+	binding := migrated(t, "rating")
+	broker.User(t).MayRead(t, "ratings").MayWrite(t, "ratings.dlq").MayJoin(t, "rating").
+		WriteBinding(t, filepath.Join(filepath.Dir(binding), "kafka"))
+	ingestor := serve(t, "rating", mysqlStorage+settings, binding, "ingest")
+	ingestor.wantReady(t)
+	ingestor.wantProbe(t, "/metrics", http.StatusOK, `ingest_next_offset{partition="0"} 0`)
+	return ingestor
 }
 
 // dial is a connection to the service, with the certificate of the caller.

@@ -83,12 +83,13 @@ func launch(t *testing.T, name, config, binding string, args ...string) *program
 	return p
 }
 
-// serve starts a service on free ports; settings are further lines of its configuration. It must end well with the test.
-func serve(t *testing.T, name, settings, binding string) *program {
+// serve starts a service on free ports; settings are further lines of its configuration, and args its command if it is not
+// the first one. It must end well with the test.
+func serve(t *testing.T, name, settings, binding string, args ...string) *program {
 	t.Helper()
 	api, rest, admin := parts.FreePort(t), parts.FreePort(t), parts.FreePort(t)
 	p := launch(t, name, fmt.Sprintf("api: {port: %d}\nrest: {port: %d}\nadmin: {port: %d}\nshutdown: {propagation: 0s, deadline: 5s}\n%s",
-		api, rest, admin, settings), binding)
+		api, rest, admin, settings), binding, args...)
 	p.api, p.rest, p.admin = loopback(api), loopback(rest), loopback(admin)
 	conn, err := grpc.NewClient(p.api, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {

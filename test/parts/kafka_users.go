@@ -47,15 +47,32 @@ func (u *KafkaUser) MayWrite(tb testing.TB, topic string) *KafkaUser {
 	return u.grant(tb, topic, kadm.OpWrite, kadm.OpDescribe)
 }
 
+// MayDescribe grants what it takes to see that there is such a topic.
+func (u *KafkaUser) MayDescribe(tb testing.TB, topic string) *KafkaUser {
+	tb.Helper()
+	return u.grant(tb, topic, kadm.OpDescribe)
+}
+
+// MayJoin grants what a member of the group needs.
+func (u *KafkaUser) MayJoin(tb testing.TB, group string) *KafkaUser {
+	tb.Helper()
+	return u.grantAll(tb, group, u.permits(kadm.OpRead, kadm.OpDescribe).Groups(group))
+}
+
 func (u *KafkaUser) grant(tb testing.TB, topic string, operations ...kadm.ACLOperation) *KafkaUser {
 	tb.Helper()
-	results, err := u.broker.admin(tb).CreateACLs(tb.Context(), u.acls(topic, operations...))
+	return u.grantAll(tb, topic, u.acls(topic, operations...))
+}
+
+func (u *KafkaUser) grantAll(tb testing.TB, on string, acls *kadm.ACLBuilder) *KafkaUser {
+	tb.Helper()
+	results, err := u.broker.admin(tb).CreateACLs(tb.Context(), acls)
 	if err != nil {
-		tb.Fatalf("granting %v on %s to %s: %v", operations, topic, u.Name, err)
+		tb.Fatalf("granting rights on %s to %s: %v", on, u.Name, err)
 	}
 	for _, r := range results {
 		if r.Err != nil {
-			tb.Fatalf("granting %v on %s to %s: %v", r.Operation, topic, u.Name, r.Err)
+			tb.Fatalf("granting %v on %s to %s: %v", r.Operation, on, u.Name, r.Err)
 		}
 	}
 	return u
@@ -70,7 +87,11 @@ func (u *KafkaUser) Revoke(tb testing.TB, topic string) {
 }
 
 func (u *KafkaUser) acls(topic string, operations ...kadm.ACLOperation) *kadm.ACLBuilder {
-	return kadm.NewACLs().Topics(topic).ResourcePatternType(kadm.ACLPatternLiteral).Operations(operations...).Allow("User:" + u.Name).AllowHosts("*")
+	return u.permits(operations...).Topics(topic)
+}
+
+func (u *KafkaUser) permits(operations ...kadm.ACLOperation) *kadm.ACLBuilder {
+	return kadm.NewACLs().ResourcePatternType(kadm.ACLPatternLiteral).Operations(operations...).Allow("User:" + u.Name).AllowHosts("*")
 }
 
 // Binding is the directory of a binding with which the user logs in.

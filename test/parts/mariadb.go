@@ -165,6 +165,12 @@ func (m *MariaDB) Start() error {
 	return m.waitUntilUp()
 }
 
+// StartWith is Start with further flags from now on; the last one of a name holds.
+func (m *MariaDB) StartWith(flags ...string) error {
+	m.flags = append(m.flags, flags...)
+	return m.Start()
+}
+
 func (m *MariaDB) waitUntilUp() error {
 	db, err := m.admin()
 	if err != nil {

@@ -28,12 +28,20 @@ func DefaultEvents() Events { return Events{Kind: None, Topic: Topic} }
 // DefaultOutbox keeps a day of what was told.
 func DefaultOutbox() Outbox { return Outbox{Retention: 24 * time.Hour} }
 
-// Check refuses a topic that cannot be one: Kafka wants 1 to 249 of these characters.
+// Check refuses a topic that cannot be one.
 func (e Events) Check(report Report) {
-	const letters = "abcdefghijklmnopqrstuvwxyz"
-	if e.Topic == "" || len(e.Topic) > 249 || strings.Trim(e.Topic, letters+strings.ToUpper(letters)+"0123456789._-") != "" {
-		report("topic", e.Topic, "is no name of a topic: use letters, digits, dots, hyphens and underscores, at most 249")
+	if problem := TopicProblem(e.Topic); problem != "" {
+		report("topic", e.Topic, problem)
 	}
+}
+
+// TopicProblem says why this is no name of a topic, or "": Kafka wants 1 to 249 of these characters.
+func TopicProblem(name string) string {
+	const letters = "abcdefghijklmnopqrstuvwxyz"
+	if name == "" || len(name) > 249 || strings.Trim(name, letters+strings.ToUpper(letters)+"0123456789._-") != "" {
+		return "is no name of a topic: use letters, digits, dots, hyphens and underscores, at most 249"
+	}
+	return ""
 }
 
 // Check refuses a time that cannot be.

@@ -29,6 +29,7 @@ type settings struct {
 	Outbox      config.Outbox  `config:"outbox"`
 	RecordTypes []string       `config:"recordTypes" help:"kinds of records that may be rated"`
 	Tombstones  tombstoned     `config:"tombstones"`
+	Ingest      ingesting      `config:"ingest"`
 }
 
 type tombstoned struct {
@@ -49,20 +50,25 @@ func (s settings) rules() controller.Rules {
 // Check refuses settings that do not go together.
 func (s settings) Check(report config.Report) { config.CheckTold(s.Events, s.Storage, report) }
 
+func defaults() settings {
+	return settings{
+		Common:      config.Defaults(8082),
+		Storage:     config.Storage{Kind: config.Memory},
+		Auth:        config.DefaultAuth(),
+		Events:      config.DefaultEvents(),
+		Outbox:      config.DefaultOutbox(),
+		RecordTypes: []string{"movie"},
+		Tombstones:  tombstoned{Retention: controller.DefaultRetention},
+		Ingest:      defaultIngesting(),
+	}
+}
+
 func main() {
 	os.Exit(app.Main(app.Program[settings]{
-		Name: name,
-		Defaults: settings{
-			Common:      config.Defaults(8082),
-			Storage:     config.Storage{Kind: config.Memory},
-			Auth:        config.DefaultAuth(),
-			Events:      config.DefaultEvents(),
-			Outbox:      config.DefaultOutbox(),
-			RecordTypes: []string{"movie"},
-			Tombstones:  tombstoned{Retention: controller.DefaultRetention},
-		},
+		Name:     name,
+		Defaults: defaults(),
 		Build:    build,
-		Commands: commands(),
+		Commands: append(commands(), ingestCommand(defaults())),
 		Migrate:  app.Migrations[settings](mysql.Migrations()),
 		Schema:   app.Schema[settings](mysql.Migrations(), mysql.LowestSchema),
 	}))

@@ -1,0 +1,66 @@
+//go:build integration
+
+package ingest_test
+
+import (
+	"context"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"movieexample.com/fleet/test/parts"
+)
+
+// letterRecords are all records of the topic of dead letters.
+func (w *world) letterRecords(t *testing.T, kafka *parts.Kafka) []*kgo.Record {
+	t.Helper()
+	ends, err := w.admin.ListEndOffsets(t.Context(), w.letters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all int64
+	for _, p := range ends[w.letters] {
+		all += p.Offset
+	}
+	client := kafka.Client(t, kgo.ConsumeTopics(w.letters), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var list []*kgo.Record
+	for int64(len(list)) < all && ctx.Err() == nil {
+		list = append(list, client.PollFetches(ctx).Records()...)
+	}
+	if int64(len(list)) != all {
+		t.Fatalf("read %d of %d dead letters", len(list), all)
+	}
+	return list
+}
+
+// buried are the dead letters by where their events stood. A crash may write one twice; it is one all the same.
+func (w *world) buried(t *testing.T, kafka *parts.Kafka) map[site]string {
+	t.Helper()
+	found := map[site]string{}
+	for _, r := range w.letterRecords(t, kafka) {
+		headers := map[string]string{}
+		for _, h := range r.Headers {
+			headers[h.Key] = string(h.Value)
+		}
+		partition, err := strconv.Atoi(headers["dead-letter-source-partition"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		offset, err := strconv.ParseInt(headers["dead-letter-source-offset"], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if headers["dead-letter-source-topic"] != w.topic || headers["dead-letter-error"] == "" {
+			t.Errorf("headers = %v, want the topic and the error", headers)
+		}
+		if _, err := time.Parse(time.RFC3339Nano, headers["dead-letter-source-time"]); err != nil {
+			t.Errorf("time in headers: %v", err)
+		}
+		found[site{int32(partition), offset}] = headers["dead-letter-cause"]
+	}
+	return found
+}
