@@ -25,8 +25,22 @@ type rawClient struct {
 	framer *http2.Framer
 }
 
-// connected serves one without a network, so that the clock is the bubble's.
+// connected serves one client that has begun its connection.
 func connected(t *testing.T) *rawClient {
+	t.Helper()
+	conn := serveOne(t)
+	p := &rawClient{conn: conn, began: time.Now(), framer: http2.NewFramer(conn, conn)}
+	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.framer.WriteSettings(); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// serveOne is a connection to a server without a network, so that the clock is the bubble's.
+func serveOne(t *testing.T) net.Conn {
 	t.Helper()
 	listener := bufconn.Listen(1 << 16)
 	s := NewServer(ServerOptions{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
@@ -43,14 +57,7 @@ func connected(t *testing.T) *rawClient {
 			t.Error(err)
 		}
 	})
-	p := &rawClient{conn: conn, began: time.Now(), framer: http2.NewFramer(conn, conn)}
-	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.framer.WriteSettings(); err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return conn
 }
 
 // goodbye is why the server ended the connection, and after how long; "" if it closed it without a word.
@@ -102,6 +109,24 @@ func TestACallerThatVanishedIsNoticed(t *testing.T) {
 			t.Errorf("the connection of a caller that answers nothing ended after %s, want %s", after, want)
 		}
 	})
+}
+
+// TestAClientThatSaysNothingIsCut: who connects and is silent holds no connection.
+func TestAClientThatSaysNothingIsCut(t *testing.T) {
+	for name, said := range map[string]string{"nothing": "", "half of what begins a connection": http2.ClientPreface[:10]} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				conn, began := serveOne(t), time.Now()
+				if _, err := io.WriteString(conn, said); err != nil {
+					t.Fatal(err)
+				}
+				_, _ = io.Copy(io.Discard, conn) // until the server cuts it
+				if after := time.Since(began); after != connectTimeout {
+					t.Errorf("a client that said %s was cut after %s, want %s", name, after, connectTimeout)
+				}
+			})
+		})
+	}
 }
 
 func TestPings(t *testing.T) {
