@@ -24,6 +24,10 @@ const (
 	// ConditionObjectivesValid is False while an objective cannot be measured: its metric is not shown, or the
 	// latency's bound is no bucket of the service's histogram.
 	ConditionObjectivesValid = "ObjectivesValid"
+	// ConditionServiceFound is, of an ingestor, True when the service that it belongs to has promoted an image.
+	ConditionServiceFound = "ServiceFound"
+	// ConditionKafkaReady is, of an ingestor, True when topics and group are there and its user may use them.
+	ConditionKafkaReady = "KafkaReady"
 	// ConditionLedgerReadable is False while the ConfigMap with the service's verdicts is damaged; it is there only then.
 	ConditionLedgerReadable = "LedgerReadable"
 	// ConditionRolledBack is True while the revision that the spec asks for is one that was taken back.
@@ -95,6 +99,16 @@ const (
 	ReasonStartFailed = "StartFailed"
 	// ReasonUnavailable: the stable revision has no ready pod.
 	ReasonUnavailable = "Unavailable"
+	// ReasonServiceMissing: the service that an ingestor belongs to is not there, or has promoted nothing yet.
+	ReasonServiceMissing = "ServiceMissing"
+	// ReasonServicePromoted: the service that an ingestor belongs to has promoted an image.
+	ReasonServicePromoted = "ServicePromoted"
+	// ReasonKafkaProblem: a topic or the group is missing, or its user may not use it.
+	ReasonKafkaProblem = "KafkaProblem"
+	// ReasonKafkaUsable: topics and group can be used.
+	ReasonKafkaUsable = "KafkaUsable"
+	// ReasonStuckPartitions: partitions have records and do not move.
+	ReasonStuckPartitions = "StuckPartitions"
 	// ReasonBindingsMissing: a bound Secret or one of its keys, or the volume claim for files, is missing or of the wrong type.
 	ReasonBindingsMissing = "BindingsMissing"
 	// ReasonBindingsFound: every binding is complete.

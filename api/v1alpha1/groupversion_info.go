@@ -11,7 +11,7 @@ var GroupVersion = schema.GroupVersion{Group: "fleet.movieexample.com", Version:
 
 // AddToScheme registers the types of this package with a scheme.
 func AddToScheme(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &MovieApp{}, &MovieAppList{}, &FleetService{}, &FleetServiceList{})
+	scheme.AddKnownTypes(GroupVersion, &MovieApp{}, &MovieAppList{}, &FleetService{}, &FleetServiceList{}, &RatingIngestor{}, &RatingIngestorList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

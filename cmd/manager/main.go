@@ -29,6 +29,7 @@ import (
 	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice"
 	"movieexample.com/fleet/controllers/movieapp"
+	"movieexample.com/fleet/controllers/ratingingestor"
 )
 
 // version is set by the linker.
@@ -93,6 +94,9 @@ func run(ctx context.Context, o *options) error {
 func wire(mgr ctrl.Manager, o *options) error {
 	if err := movieapp.SetupWithManager(mgr, movieapp.Options{}); err != nil {
 		return fmt.Errorf("set the MovieApp controller up: %w", err)
+	}
+	if err := ratingingestor.SetupWithManager(mgr, ratingingestor.Options{}); err != nil {
+		return fmt.Errorf("set the RatingIngestor controller up: %w", err)
 	}
 	if err := fleetservice.SetupWithManager(mgr, fleetservice.Options{WebhookHosts: o.webhookHosts}); err != nil {
 		return fmt.Errorf("set the FleetService controller up: %w", err)

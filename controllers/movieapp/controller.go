@@ -32,6 +32,9 @@ const (
 	soon = 100 * time.Millisecond
 )
 
+// fieldManager owns what a MovieApp says about its FleetServices.
+const fieldManager = "fleet-movieapp"
+
 // Options are what the manager decides.
 type Options struct {
 	// Clock tells the time; default the real one.

@@ -9,6 +9,7 @@ import (
 
 	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/internal/bindings"
+	"movieexample.com/fleet/controllers/internal/replicas"
 )
 
 // observation is everything that the plan looks at.
@@ -113,7 +114,7 @@ func (o *observation) step(s service, shared string, unsettled map[string]step) 
 		st.verb, st.reason, st.message = wait, v1alpha1.ReasonDeleting, "was deleted by hand; it is created anew when it is gone"
 		return st
 	}
-	st.handOver = s.spec.Replicas == nil && live.Spec.Replicas != nil && appliedReplicas(live)
+	st.handOver = s.spec.Replicas == nil && live.Spec.Replicas != nil && replicas.AppliedBy(live, fieldManager)
 	before := live.Annotations[v1alpha1.AnnotationReleased]
 	if before == st.release {
 		st.verb = keep

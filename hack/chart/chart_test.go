@@ -114,7 +114,7 @@ func TestChartKeepsDefinitionsUnlessToldOtherwise(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			objects := rendered(t, tc.args...)
-			for _, kind := range []string{"movieapps", "fleetservices"} {
+			for _, kind := range []string{"movieapps", "fleetservices", "ratingingestors"} {
 				crd := find(t, objects, "CustomResourceDefinition", kind+".fleet.movieexample.com")
 				if got := crd.GetAnnotations()["helm.sh/resource-policy"]; got != tc.want {
 					t.Errorf("resource-policy of %s = %q, want %q", kind, got, tc.want)

@@ -84,22 +84,6 @@ func checkConsul(secret string, data map[string][]byte) (*Consul, []Problem) {
 	return &consul, nil
 }
 
-// checkKafka collects everything that is wrong with a broker's Secret.
-func checkKafka(secret string, data map[string][]byte) []Problem {
-	c := content{secret: secret, data: data}
-	c.kind("kafka")
-	for server := range strings.SplitSeq(c.required("bootstrap-servers"), ",") {
-		if _, _, err := net.SplitHostPort(strings.TrimSpace(server)); err != nil && server != "" {
-			c.fail("bootstrap-servers", "holds %q: write host:port, several separated by commas", server)
-		}
-	}
-	if c.value("username") != "" || c.value("sasl.mechanism") != "" || strings.HasPrefix(c.value("security.protocol"), "SASL_") {
-		c.required("username")
-		c.required("password")
-	}
-	return c.problems
-}
-
 // checkRedis collects everything that is wrong with a cache's Secret.
 func checkRedis(secret string, data map[string][]byte) []Problem {
 	c := content{secret: secret, data: data}

@@ -36,6 +36,8 @@ type Report struct {
 	Consul *Consul
 	// MySQL is set when the mysql binding is complete.
 	MySQL *MySQL
+	// Kafka is set when the kafka binding is complete.
+	Kafka *Kafka
 	// RetryAfter is when a Secret is due to be read again; 0 when there is no binding.
 	RetryAfter time.Duration
 }
@@ -71,6 +73,7 @@ type finding struct {
 	problems []Problem
 	consul   *Consul
 	mysql    *MySQL
+	kafka    *Kafka
 }
 
 func (f finding) due() time.Time {
@@ -97,7 +100,7 @@ func (r *Reader) Check(ctx context.Context, namespace string, b *v1alpha1.Bindin
 		if err != nil {
 			return Report{}, err
 		}
-		report.MySQL = cmp.Or(report.MySQL, f.mysql)
+		report.MySQL, report.Kafka = cmp.Or(report.MySQL, f.mysql), cmp.Or(report.Kafka, f.kafka)
 		if !bound.podsOnly {
 			report.Consul = cmp.Or(report.Consul, f.consul)
 		}
@@ -172,7 +175,7 @@ func (r *Reader) find(ctx context.Context, which id) (finding, error) {
 	case which.kind == "mysql":
 		f.mysql, f.problems = checkMySQL(which.secret.Name, secret.Data)
 	case which.kind == "kafka":
-		f.problems = checkKafka(which.secret.Name, secret.Data)
+		f.kafka, f.problems = checkKafka(which.secret.Name, secret.Data)
 	case which.kind == "redis":
 		f.problems = checkRedis(which.secret.Name, secret.Data)
 	case which.kind == "auth-keys":

@@ -1,4 +1,4 @@
-package movieapp
+package replicas
 
 import (
 	"encoding/json"
@@ -8,11 +8,8 @@ import (
 	"movieexample.com/fleet/api/v1alpha1"
 )
 
-// fieldManager owns what a MovieApp says about its FleetServices.
-const fieldManager = "fleet-movieapp"
-
-// appliedReplicas is true when spec.replicas of a FleetService is ours.
-func appliedReplicas(fs *v1alpha1.FleetService) bool {
+// AppliedBy is true when spec.replicas of a FleetService is a field manager's.
+func AppliedBy(fs *v1alpha1.FleetService, fieldManager string) bool {
 	for _, e := range fs.ManagedFields {
 		if e.Manager != fieldManager || e.Operation != metav1.ManagedFieldsOperationApply || e.Subresource != "" || e.FieldsV1 == nil {
 			continue
