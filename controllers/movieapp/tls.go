@@ -42,7 +42,7 @@ func hosts(app *v1alpha1.MovieApp, fleetService string) []string {
 
 // longevity is how long certificates and authorities hold.
 func longevity(app *v1alpha1.MovieApp) certificates.Policy {
-	p := certificates.Policy{App: app.Namespace + "/" + app.Name, Lifetime: usualLifetime, Rotation: usualRotation}
+	p := certificates.Policy{Namespace: app.Namespace, App: app.Name, Lifetime: usualLifetime, Rotation: usualRotation}
 	if d := app.Spec.TLS.CertificateLifetime; d != nil {
 		p.Lifetime = d.Duration
 	}

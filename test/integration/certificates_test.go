@@ -28,7 +28,7 @@ func (i *issued) step(trusted string) certificates.Change {
 	for _, m := range i.members {
 		services = append(services, certificates.Service{Name: m.name, Identity: named(m.name), Hosts: []string{"localhost"}})
 	}
-	change, err := certificates.Step(i.state, services, trusted, time.Now(), certificates.Policy{App: "movies", Lifetime: time.Hour, Rotation: time.Hour})
+	change, err := certificates.Step(i.state, services, trusted, time.Now(), certificates.Policy{Namespace: "cinema", App: "movies", Lifetime: time.Hour, Rotation: time.Hour})
 	if err != nil {
 		i.t.Fatal(err)
 	}

@@ -9,8 +9,8 @@ import (
 
 // Policy says how long things hold.
 type Policy struct {
-	// App names the authorities, for people.
-	App string
+	// Namespace and App name the authorities, for people.
+	Namespace, App string
 	// Lifetime is how long a service's certificate holds. It is renewed when a third of that is left.
 	Lifetime time.Duration
 	// Rotation is how long an authority signs before the next one does; at least Lifetime.
@@ -98,7 +98,7 @@ func Step(s State, services []Service, trusted string, now time.Time, p Policy) 
 func (r *ring) advance(leaves map[string]map[string][]byte, services []Service, trusted string, now time.Time, p Policy) error {
 	newest := r.newest()
 	if newest == nil || (newest.id == r.signing && !now.Before(newest.rotation(p))) {
-		made, err := newAuthority(r.unusedID(now), p.App, now, 2*p.Rotation+p.Lifetime)
+		made, err := newAuthority(r.unusedID(now), now, p)
 		if err != nil {
 			return err
 		}

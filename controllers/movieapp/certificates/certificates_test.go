@@ -14,7 +14,7 @@ import (
 
 var (
 	begin  = time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
-	policy = Policy{App: "movies", Lifetime: 24 * time.Hour, Rotation: 240 * time.Hour}
+	policy = Policy{Namespace: "cinema", App: "movies", Lifetime: 24 * time.Hour, Rotation: 240 * time.Hour}
 )
 
 func services(names ...string) []Service {
@@ -234,7 +234,7 @@ func TestWhatTheCertificatesSay(t *testing.T) {
 	if len(c.URIs) != 1 || c.URIs[0].String() != "spiffe://cluster.local/ns/cinema/sa/movies-movie" || c.IsCA {
 		t.Errorf("URIs = %v, CA %v; want the service's identity alone, and no authority", c.URIs, c.IsCA)
 	}
-	if authority := parseCertificates(l.state.Authority["ca.crt"])[0]; !authority.IsCA || authority.Subject.CommonName != "movies a20261121t100000z" {
+	if authority := parseCertificates(l.state.Authority["ca.crt"])[0]; !authority.IsCA || authority.Subject.String() != "CN=movies a20261121t100000z,O=cinema" {
 		t.Errorf("the authority is %s, CA %v; want one that tells the application and when it was made", authority.Subject, authority.IsCA)
 	}
 }

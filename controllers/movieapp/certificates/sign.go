@@ -24,11 +24,12 @@ const (
 	keyBlock         = "PRIVATE KEY"
 )
 
-// newAuthority makes an authority that signs itself. The id in its name tells it from others of the application.
-func newAuthority(id, app string, now time.Time, lifetime time.Duration) (*authority, error) {
+// newAuthority makes an authority that signs itself. The id in its name tells it from others of the application. It lasts
+// for a rotation more than it signs, should a pod be late in trusting the next one, and for what it signs last.
+func newAuthority(id string, now time.Time, p Policy) (*authority, error) {
 	template := &x509.Certificate{
-		Subject:   pkix.Name{CommonName: app + " " + id},
-		NotBefore: now.Add(-skew), NotAfter: now.Add(lifetime),
+		Subject:   pkix.Name{Organization: []string{p.Namespace}, CommonName: p.App + " " + id}, // each has room for 64 bytes
+		NotBefore: now.Add(-skew), NotAfter: now.Add(2*p.Rotation + p.Lifetime),
 		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
