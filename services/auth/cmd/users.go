@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -12,9 +13,7 @@ import (
 	"movieexample.com/fleet/services/auth/internal/password"
 	"movieexample.com/fleet/services/auth/internal/repository/mysql"
 	"movieexample.com/fleet/services/internal/app"
-	"movieexample.com/fleet/services/internal/binding"
 	"movieexample.com/fleet/services/internal/config"
-	"movieexample.com/fleet/services/internal/storage"
 	"movieexample.com/fleet/services/internal/validate"
 	authv1 "movieexample.com/fleet/services/proto/auth/v1"
 )
@@ -84,24 +83,17 @@ func withAdmin(run action) runner {
 			return errors.New("storage.kind is memory: such users end with the process that serves them; " +
 				"set it to mysql, or name one in firstUser")
 		}
-		dir, err := binding.Dir("mysql")
-		if err != nil {
+		return app.WithDatabase(env, func(db *sql.DB) error {
+			ctx, cancel := context.WithTimeout(ctx, commandLimit)
+			defer cancel()
+			hasher := password.NewHasher(password.Recommended())
+			done, err := run(ctx, controller.NewAdmin(mysql.New(db), hasher, env.Config.Roles, time.Now), args)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(streams.Out, "User %s %s.\n", args[0], done)
 			return err
-		}
-		db, err := storage.Open(dir, env.Log)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = db.Close() }() // everything was committed, or failed
-		ctx, cancel := context.WithTimeout(ctx, commandLimit)
-		defer cancel()
-		hasher := password.NewHasher(password.Recommended())
-		done, err := run(ctx, controller.NewAdmin(mysql.New(db), hasher, env.Config.Roles, time.Now), args)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(streams.Out, "User %s %s.\n", args[0], done)
-		return err
+		})
 	}
 }
 

@@ -41,6 +41,20 @@ func OpenDatabase[C config.Settings](env Env[C], name string, lowest int64, fall
 	}, nil
 }
 
+// WithDatabase is for commands: use has the database of the binding mysql until it returns.
+func WithDatabase[C config.Settings](env Env[C], use func(*sql.DB) error) error {
+	dir, err := binding.Dir("mysql")
+	if err != nil {
+		return err
+	}
+	db, err := storage.Open(dir, env.Log)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }() // everything was committed, or failed
+	return use(db)
+}
+
 // Schema is a Program's Schema for the same; lowest is the oldest version that the program works with.
 func Schema[C config.Settings](files fs.FS, lowest int64) func(context.Context, Env[C]) (fmt.Stringer, error) {
 	return func(ctx context.Context, env Env[C]) (fmt.Stringer, error) {

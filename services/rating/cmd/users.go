@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,10 +13,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"movieexample.com/fleet/services/internal/app"
-	"movieexample.com/fleet/services/internal/binding"
 	"movieexample.com/fleet/services/internal/config"
 	"movieexample.com/fleet/services/internal/events/outbox"
-	"movieexample.com/fleet/services/internal/storage"
 	"movieexample.com/fleet/services/internal/validate"
 	ratingv1 "movieexample.com/fleet/services/proto/rating/v1"
 	"movieexample.com/fleet/services/rating/internal/model"
@@ -51,20 +50,13 @@ func withUser(run action) func(context.Context, app.Env[settings], []string, app
 		if env.Config.Storage.Kind == config.Memory {
 			return errors.New("storage.kind is memory: such ratings end with the process that serves them; set it to mysql")
 		}
-		dir, err := binding.Dir("mysql")
-		if err != nil {
-			return err
-		}
-		db, err := storage.Open(dir, env.Log)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = db.Close() }() // everything was committed, or failed
-		repository := mysql.New(db)
-		if env.Config.Events.Kind != config.None { // the service's own relay publishes what this process adds
-			repository = mysql.NewTelling(db, outbox.New())
-		}
-		return run(ctx, repository, args[0], streams.Out)
+		return app.WithDatabase(env, func(db *sql.DB) error {
+			repository := mysql.New(db)
+			if env.Config.Events.Kind != config.None { // the service's own relay publishes what this process adds
+				repository = mysql.NewTelling(db, outbox.New())
+			}
+			return run(ctx, repository, args[0], streams.Out)
+		})
 	}
 }
 
