@@ -70,6 +70,8 @@ type Env[C config.Settings] struct {
 	Authorize func(c config.Auth, policy auth.Policy) error
 	// Breaker guards a dependency that is no service, such as a database; dependency stands for it in metrics and logs.
 	Breaker func(dependency string) *breaker.Breaker
+	// Fault breaks events of a partition on purpose, in a build that can; see package fault. It may wait until ctx ends.
+	Fault func(ctx context.Context, partition int32) error
 	// Flags are the service's feature flags, with what they are where nobody sets them. It may be called once.
 	Flags func(c config.Flags, defaults flags.Defaults) (*flags.Set, error)
 }

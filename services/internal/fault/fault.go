@@ -15,6 +15,8 @@ type Switch interface {
 	String() string
 	// Intercept stands right before the handlers.
 	Intercept(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error)
+	// Event stands right before an event of a partition is applied: an error breaks the consumer on this event.
+	Event(ctx context.Context, partition int32) error
 	// Ready is a readiness check.
 	Ready(ctx context.Context) error
 	// Run does what goes on in the background until the context ends.

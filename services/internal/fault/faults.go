@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -71,6 +72,18 @@ func (f *faults) delay(ctx context.Context) error {
 	case <-time.After(f.latency):
 		return nil
 	}
+}
+
+// Event waits until the consumer gives the partition back, or fails some events for no reason of their own.
+func (f *faults) Event(ctx context.Context, partition int32) error {
+	if slices.Contains(f.hangOn, partition) {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if f.chance() < f.eventRate {
+		return errors.New("fault: event")
+	}
+	return nil
 }
 
 func (f *faults) Ready(context.Context) error {

@@ -16,11 +16,11 @@ import (
 )
 
 func TestParse(t *testing.T) {
-	got, err := parse("error=0.05, latency=200ms,hang=0.01,crashAfter=8s,neverReady,notFound,panic=GetMovieDetails,cpu=0.5")
+	got, err := parse("error=0.05, latency=200ms,hang=0.01,crashAfter=8s,neverReady,notFound,panic=GetMovieDetails,cpu=0.5,event=0.1,hangOn=3,hangOn=5")
 	if err != nil {
 		t.Fatalf("parse() = error %v", err)
 	}
-	want := spec{0.05, 200 * time.Millisecond, 0.01, true, "GetMovieDetails", 8 * time.Second, true, 0.5}
+	want := spec{0.05, 200 * time.Millisecond, 0.01, true, "GetMovieDetails", 8 * time.Second, true, 0.5, 0.1, []int32{3, 5}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(spec{})); diff != "" {
 		t.Errorf("parse() (-want +got):\n%s", diff)
 	}
@@ -37,6 +37,8 @@ func TestParseMistakes(t *testing.T) {
 		"crashAfter=-1s":    {"not a duration"},
 		"neverReady=yes":    {"takes no value"},
 		"panic=":            {"no method given"},
+		"event=2":           {"not a number from 0 to 1"},
+		"hangOn=first":      {"not the number of a partition"},
 		"cpu=100":           {"not a number from 0 to 4"},
 		"bad,latency=x":     {`unknown word "bad"`, "not a duration"},
 		"error=0.1,":        {`unknown word ""`},
@@ -138,4 +140,23 @@ func TestCPUEndsWithTheContext(t *testing.T) {
 	if err := (&faults{spec: spec{cpu: 1.5}}).Run(ctx); err != nil {
 		t.Errorf("Run() = %v", err)
 	}
+}
+
+func TestEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		next := 0.0
+		f := &faults{spec: spec{eventRate: 0.1, hangOn: []int32{3}}, chance: func() float64 { return next }}
+		if err := f.Event(t.Context(), 2); err == nil {
+			t.Error("Event() below the rate = no error, want one")
+		}
+		next = 0.1
+		if err := f.Event(t.Context(), 2); err != nil {
+			t.Errorf("Event() at the rate = %v, want no error", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if err := f.Event(ctx, 3); err == nil || ctx.Err() == nil {
+			t.Errorf("Event() of a partition that hangs = %v before its end", err)
+		}
+	})
 }

@@ -25,6 +25,8 @@ func (none) Intercept(ctx context.Context, req any, _ *grpc.UnaryServerInfo, han
 	return handler(ctx, req)
 }
 
+func (none) Event(context.Context, int32) error { return nil }
+
 func (none) Ready(context.Context) error { return nil }
 
 func (none) Run(context.Context) error { return nil }

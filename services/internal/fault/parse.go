@@ -21,6 +21,8 @@ type spec struct {
 	crashAfter time.Duration // after so long the process ends
 	neverReady bool          // readiness never holds
 	cpu        float64       // processors kept busy
+	eventRate  float64       // share of consumed events that break the consumer
+	hangOn     []int32       // partitions whose events never end
 }
 
 // word is one fault: how it reads its value, and an example for messages.
@@ -38,6 +40,8 @@ func words() map[string]word {
 		"panic":      {"panic=GetMovieDetails", func(s *spec, v string) error { return name(&s.panicIn, v) }},
 		"crashAfter": {"crashAfter=8s", func(s *spec, v string) error { return duration(&s.crashAfter, v) }},
 		"neverReady": {"neverReady", func(s *spec, v string) error { return flag(&s.neverReady, v) }},
+		"event":      {"event=0.1", func(s *spec, v string) error { return number(&s.eventRate, v, 1) }},
+		"hangOn":     {"hangOn=3", func(s *spec, v string) error { return partition(&s.hangOn, v) }},
 		"cpu":        {"cpu=0.5", func(s *spec, v string) error { return number(&s.cpu, v, 4) }},
 	}
 }
@@ -96,6 +100,16 @@ func flag(to *bool, text string) error {
 		return errors.New("takes no value")
 	}
 	*to = true
+	return nil
+}
+
+// partition adds one: the word may be said again.
+func partition(to *[]int32, text string) error {
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || n < 0 {
+		return errors.New("not the number of a partition")
+	}
+	*to = append(*to, int32(n))
 	return nil
 }
 
