@@ -47,6 +47,24 @@ func TestPromisesNameTheirTests(t *testing.T) {
 	}
 }
 
+// TestFaultsNameTheirTests fails for a fault of the ingestor that no test makes (any more).
+func TestFaultsNameTheirTests(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "docs", "ingestor.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defined := definitions(t)
+	named := qualified.FindAllStringSubmatch(string(text), -1)
+	for _, test := range named {
+		if !defined.has(test[1], test[2]) {
+			t.Errorf("ingestor.md names %s of %s, and there is no such test", test[2], test[1])
+		}
+	}
+	if len(named) < 20 {
+		t.Errorf("ingestor.md names %d tests, want at least 20: has their form changed?", len(named))
+	}
+}
+
 // testsOf are the names of tests by directory.
 type testsOf map[string]map[string]bool
 

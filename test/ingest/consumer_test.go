@@ -54,10 +54,17 @@ const swift = "--ingest.sessionTimeout=2s"
 // start starts a consumer. If it still runs when the test ends it must end well.
 func (w *world) start(t *testing.T, name string, args ...string) *consumer {
 	t.Helper()
+	return w.startWith(t, name, rating, nil, args...)
+}
+
+// startWith starts one of another build, with further variables of its environment.
+func (w *world) startWith(t *testing.T, name, program string, env []string, args ...string) *consumer {
+	t.Helper()
 	port := parts.FreePort(t)
 	c := &consumer{name: name, admin: fmt.Sprintf("http://127.0.0.1:%d", port), done: make(chan struct{})}
 	c.cmd = w.command(t, append([]string{"ingest", swift, fmt.Sprintf("--admin.port=%d", port)}, args...)...)
-	c.cmd.Env = append(c.cmd.Env, "POD_NAME="+name)
+	c.cmd.Path = program
+	c.cmd.Env = append(append(c.cmd.Env, "POD_NAME="+name), env...)
 	c.cmd.Stdout, c.cmd.Stderr = &c.log, &c.log
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := c.cmd.Start(); err != nil {

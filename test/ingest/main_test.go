@@ -29,10 +29,13 @@ func run(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	rating = filepath.Join(dir, "rating")
-	build := exec.Command("go", "build", "-o", rating, "movieexample.com/fleet/services/rating/cmd")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n%s", build, err, out)
-		return 1
+	for _, build := range []*exec.Cmd{
+		exec.Command("go", "build", "-o", rating, "movieexample.com/fleet/services/rating/cmd"), buildFaulty(rating),
+	} {
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n%s", build, err, out)
+			return 1
+		}
 	}
 	return parts.WithMariaDB(func(s *parts.MariaDB) int {
 		database = s

@@ -8,9 +8,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"movieexample.com/fleet/services/internal/app"
+	"movieexample.com/fleet/services/internal/binding"
 	"movieexample.com/fleet/services/internal/broker"
 	"movieexample.com/fleet/services/internal/config"
 	"movieexample.com/fleet/services/internal/lifecycle"
+	"movieexample.com/fleet/services/internal/storage"
 	"movieexample.com/fleet/services/rating/internal/ingest"
 	"movieexample.com/fleet/services/rating/internal/repository/mysql"
 )
@@ -62,6 +64,23 @@ func ingestCommand(defaults settings) app.Command[settings] {
 	}
 }
 
+// withStore opens the database for a command that ends.
+func withStore(env app.Env[settings], do func(*mysql.Repository) error) error {
+	if env.Config.Storage.Kind == config.Memory {
+		return errors.New("storage.kind is memory: its ratings and positions end with the process that has them; set it to mysql")
+	}
+	dir, err := binding.Dir("mysql")
+	if err != nil {
+		return err
+	}
+	db, err := storage.Open(dir, env.Log)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }() // everything was committed, or failed
+	return do(mysql.New(db))
+}
+
 func buildIngest(_ context.Context, env app.Env[settings]) (app.Service, error) {
 	if env.Config.Storage.Kind == config.Memory {
 		return app.Service{}, errors.New("storage.kind is memory: ratings would end with this process, and nobody could read them; set it to mysql")
@@ -77,7 +96,7 @@ func buildIngest(_ context.Context, env app.Env[settings]) (app.Service, error) 
 	consumer := ingest.New(ingest.Options{
 		Topic: c.Topic, Group: c.Group, DeadLetters: c.DeadLetterTopic, ClientID: env.Instance,
 		NewProtocol: c.Protocol == "consumer", SessionTimeout: c.SessionTimeout, BatchEvents: c.BatchEvents,
-		Read: broker.FromBinding, Store: mysql.New(db), Rules: env.Config.rules(), Now: time.Now,
+		Read: broker.FromBinding, Store: mysql.New(db), Rules: env.Config.rules(), Fault: env.Fault, Now: time.Now,
 		Metrics: env.Metrics, Log: env.Log, Traces: env.Traces,
 	})
 	service.Workers = []app.Worker{{Name: "consumer", Run: consumer.Run}}

@@ -68,7 +68,7 @@ func main() {
 		Name:     name,
 		Defaults: defaults(),
 		Build:    build,
-		Commands: append(commands(), ingestCommand(defaults())),
+		Commands: append(commands(), ingestCommand(defaults()), replayCommand(), rewindCommand()),
 		Migrate:  app.Migrations[settings](mysql.Migrations()),
 		Schema:   app.Schema[settings](mysql.Migrations(), mysql.LowestSchema),
 	}))

@@ -92,7 +92,7 @@ func work(t *testing.T) (*partition, *store, *box) {
 	t.Helper()
 	s, b := &store{Repository: memory.New()}, &box{}
 	c := New(Options{
-		Topic: "ratings", Group: "rating", DeadLetters: "ratings.dlq", Store: s, Now: time.Now, BatchEvents: 10,
+		Topic: "ratings", Group: "rating", DeadLetters: "ratings.dlq", Store: s, Now: time.Now, BatchEvents: 10, Fault: func(context.Context, int32) error { return nil },
 		Rules:   controller.Rules{RecordTypes: []string{"movie"}, Retention: controller.DefaultRetention},
 		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Traces: noop.NewTracerProvider(),
 	})
@@ -151,6 +151,27 @@ func TestAnEventWithoutATimeOccurredWhenItCame(t *testing.T) {
 	write, cause, err := p.judgeOne(r)
 	if err != nil || !write.OccurredAt.Equal(r.Timestamp) {
 		t.Errorf("judgeOne() = %v, %s, %v, want it to have occurred at %v; dead letters %v", write, cause, err, r.Timestamp, b.got)
+	}
+}
+
+// What breaks on an event before it is stored harms no other.
+func TestAFaultyEventIsADeadLetter(t *testing.T) {
+	for name, fault := range map[string]Fault{
+		"error": func(context.Context, int32) error { return errors.New("a fault") },
+		"panic": func(context.Context, int32) error { panic("a bug") },
+	} {
+		p, s, b := work(t)
+		n := 0
+		p.Fault = func(ctx context.Context, partition int32) error {
+			if n++; n == 2 {
+				return fault(ctx, partition)
+			}
+			return nil
+		}
+		_, err := p.take(100, []*kgo.Record{put(100, "ann"), put(101, "bob"), put(102, "eve")})
+		if diff := cmp.Diff(map[int64]string{101: deadletter.CausePanic}, b.causes(t)); err != nil || diff != "" || len(s.spans) != 1 {
+			t.Errorf("%s: take() = %v, stored %v, dead letters (-want +got):\n%s", name, err, s.spans, diff)
+		}
 	}
 }
 
@@ -275,6 +296,20 @@ func TestABatchOfAMovedPartitionIsGivenUp(t *testing.T) {
 	}
 	if got, _ := s.Aggregate(t.Context(), model.Record{Type: "movie", ID: "1"}); got.Count != 0 {
 		t.Errorf("Aggregate() = %v, want nothing stored", got)
+	}
+}
+
+// Who waits for events learns that the partition was rewound.
+func TestARewindIsNoticedWhileNothingComes(t *testing.T) {
+	p, s, _ := work(t)
+	if err := p.confirm(100); err != nil {
+		t.Errorf("confirm() = %v, want the position to hold", err)
+	}
+	if err := s.Rewind(t.Context(), p.source, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.confirm(100); !errors.Is(err, model.ErrMoved) {
+		t.Errorf("confirm() after a rewind = %v, want ErrMoved", err)
 	}
 }
 

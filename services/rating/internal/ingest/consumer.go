@@ -44,14 +44,14 @@ type Options struct {
 	Read    broker.Read
 	Store   Store
 	Rules   controller.Rules
-	Fault   Fault // nil: none
+	Fault   Fault
 	Now     func() time.Time
 	Metrics prometheus.Registerer
 	Log     *slog.Logger
 	Traces  trace.TracerProvider
 }
 
-// Fault breaks an event on purpose: it returns an error, panics, or waits until the context ends.
+// Fault breaks an event on purpose: it returns an error, or waits until the context ends.
 type Fault func(ctx context.Context, partition int32) error
 
 // Consumer is one member of the group.

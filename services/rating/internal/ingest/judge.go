@@ -58,10 +58,8 @@ func (p *partition) judgeOne(r *kgo.Record) (write model.Write, cause string, er
 			write, cause, err = model.Write{}, deadletter.CausePanic, fmt.Errorf("panic: %v", broke)
 		}
 	}()
-	if p.Fault != nil {
-		if err := p.Fault(p.life, r.Partition); err != nil {
-			return model.Write{}, deadletter.CausePanic, err
-		}
+	if err := p.Fault(p.life, r.Partition); err != nil {
+		return model.Write{}, deadletter.CausePanic, err
 	}
 	e, err := event.Parse(r.Value)
 	if refusal, ok := errors.AsType[*event.Refusal](err); ok {

@@ -79,6 +79,9 @@ func (p *partition) consume() (moved bool, err error) {
 		if errors.Is(err, kerr.OffsetOutOfRange) {
 			err = p.leap(next)
 		}
+		if err == nil && len(records) == 0 {
+			err = p.confirm(next)
+		}
 		if err != nil {
 			return moved, err
 		}
@@ -90,6 +93,15 @@ func (p *partition) consume() (moved bool, err error) {
 		}
 		moved = true
 	}
+}
+
+// confirm asks the database while no event comes: who waits for the next one would not notice that the partition was rewound.
+func (p *partition) confirm(next int64) error {
+	at, _, err := p.Store.Position(p.life, p.source)
+	if err == nil && at != next {
+		err = fmt.Errorf("%w: it is at %d, not at %d", model.ErrMoved, at, next)
+	}
+	return err
 }
 
 // begin is where the database says that the partition is. A partition that the group has never begun with begins at the

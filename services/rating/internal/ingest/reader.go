@@ -18,6 +18,8 @@ const (
 	fetchBytes = 1 << 20
 	// fetchWait is how long a broker waits for events before it says that there are none.
 	fetchWait = 500 * time.Millisecond
+	// quietFor is how long no event comes before the database is asked whether the position holds.
+	quietFor = 2 * time.Second
 )
 
 // reader reads one partition from an offset on. Nobody but the one who reads can hold it up, and it holds up nobody.
@@ -38,11 +40,16 @@ func newReader(read broker.Read, id string, source model.Source, next int64) (*r
 	return &reader{client: client, source: source}, nil
 }
 
-// read waits for events, at most so many, and tells where the partition ends.
+// read waits for events, at most so many, and tells where the partition ends. After a while there are none.
 func (r *reader) read(ctx context.Context, most int) (records []*kgo.Record, end int64, err error) {
-	fetches := r.client.PollRecords(ctx, most)
-	if ctx.Err() != nil {
+	waiting, cancel := context.WithTimeout(ctx, quietFor)
+	defer cancel()
+	fetches := r.client.PollRecords(waiting, most)
+	switch {
+	case ctx.Err() != nil:
 		return nil, 0, ctx.Err()
+	case errors.Is(fetches.Err0(), context.DeadlineExceeded):
+		return nil, 0, nil
 	}
 	for _, f := range fetches {
 		for _, t := range f.Topics {

@@ -1,0 +1,2 @@
+// Package rewind moves where consumers of rating events begin: a row for each partition, in the database.
+package rewind
