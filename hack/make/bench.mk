@@ -1,6 +1,6 @@
 ##@ Benchmarks
 
-.PHONY: bench-canary bench-conviction bench-scale bench-services bench-serialization
+.PHONY: bench-canary bench-conviction bench-ingest bench-scale bench-services bench-serialization
 bench-canary: bench-scale bench-conviction ## Measure verdicts and their cost and check the bounds (an hour and a half; BENCH_REPEAT=1 for a third of it).
 
 bench-conviction: test-images
@@ -19,3 +19,6 @@ bench-services: ## Measure the services beside bare gRPC, check the bounds, and 
 
 bench-serialization: ## Compare size and speed of one record as JSON, XML and Protobuf.
 	@go test -count=1 -v -run '^TestSizes$$' -bench . ./test/bench/serialization
+
+bench-ingest: ## Measure what ingested ratings cost the database, beside one by one and the limit (a quarter of an hour; BENCH_EVENTS=100000 for a tenth of the events).
+	@go test -tags bench -p 1 -count=1 -v -timeout 60m -run '^TestBench' ./services/rating/internal/repository/ingestbench 2>&1 | hack/make/bench-table

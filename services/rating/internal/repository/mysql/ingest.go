@@ -17,6 +17,10 @@ import (
 // rows would save next to nothing.
 const rowsAtOnce = 2000
 
+// batchesAtOnce is how many batches of this process are in the database at once: more of them fight for the same pages there
+// and end later, all of them.
+const batchesAtOnce = 4
+
 // Ingest applies all writes, in order, and moves the source from span.From to span.Next, in one transaction. There is one
 // outcome for each write. [model.ErrMoved]: the source is not at span.From, and nothing was changed. Nobody is told of the
 // changes by the outbox: they are on Kafka already.
@@ -28,6 +32,10 @@ func (r *Repository) Ingest(ctx context.Context, span model.Span, writes []model
 		return nil, fmt.Errorf("ingest: the batch goes from offset %d to %d, want it to move forward", span.From, span.Next)
 	}
 	order := sorted(writes)
+	if err := r.turns.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer r.turns.Release(1)
 	var outcomes []model.Outcome
 	err := storage.InTx(ctx, r.db, func(ctx context.Context, tx *sql.Tx) error {
 		if err := move(ctx, tx, span); err != nil {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"movieexample.com/fleet/services/internal/events/outbox"
 	"movieexample.com/fleet/services/internal/storage"
 	"movieexample.com/fleet/services/rating/internal/model"
@@ -16,13 +18,16 @@ import (
 type Repository struct {
 	db     *sql.DB
 	outbox *outbox.Outbox // nil if nobody is told of changes
+	turns  *semaphore.Weighted
 }
 
 // New takes a pool from storage.Open.
-func New(db *sql.DB) *Repository { return &Repository{db: db} }
+func New(db *sql.DB) *Repository { return NewTelling(db, nil) }
 
 // NewTelling is a repository that writes each change into the outbox too.
-func NewTelling(db *sql.DB, o *outbox.Outbox) *Repository { return &Repository{db: db, outbox: o} }
+func NewTelling(db *sql.DB, o *outbox.Outbox) *Repository {
+	return &Repository{db: db, outbox: o, turns: semaphore.NewWeighted(batchesAtOnce)}
+}
 
 // Write changes the row and its record's aggregate in one transaction. Locks are taken in one order, the user's row before
 // the record's aggregate, and the aggregate, which all writers of a record share, is held only until the commit that follows.
