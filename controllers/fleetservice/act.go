@@ -72,7 +72,7 @@ func (r *Reconciler) share(ctx context.Context, s *scope, _ plan.Action) error {
 // reserveNames makes the Service objects before there is a revision that they could select: a resolver that was asked for a
 // name too early would keep saying for seconds that there is none. One that is there already may serve, and is left alone.
 func (r *Reconciler) reserveNames(ctx context.Context, s *scope) error {
-	if s.observation.State.Stable.Hash != "" {
+	if s.observation.State.Stable.Hash != "" || s.fs.Spec.Consumer != nil { // nobody calls a consumer
 		return nil
 	}
 	for _, service := range render.Services(s.fs, "", "") {
