@@ -62,7 +62,9 @@ func TestBenchIngest(t *testing.T) {
 					t.Run(w.name, func(t *testing.T) { took[w.name] = append(took[w.name], run(t, s, w)) }) // drops its database
 				}
 			}
-			tell(t, fmt.Sprintf("%d records", records), took)
+			if len(took) == len(ways()) { // and -run leaves none out
+				tell(t, fmt.Sprintf("%d records", records), took)
+			}
 		})
 	}
 }

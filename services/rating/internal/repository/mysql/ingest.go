@@ -104,6 +104,7 @@ func add(deltas []delta, record model.Record, change model.Aggregate) []delta {
 
 // upsert stores those of the writes that order names, in that order, and says what was there before each.
 func upsert(ctx context.Context, tx *sql.Tx, writes []model.Write, order []int, now time.Time) ([]found, error) {
+	now = now.Truncate(time.Microsecond) // or the server notes for each row that it keeps no more
 	rows, err := tx.QueryContext(ctx, upsertRowsSQL, now, now, encodeWrites(writes, order))
 	if err != nil {
 		return nil, fmt.Errorf("store rows: %w", err)
