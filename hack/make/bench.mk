@@ -20,5 +20,10 @@ bench-services: ## Measure the services beside bare gRPC, check the bounds, and 
 bench-serialization: ## Compare size and speed of one record as JSON, XML and Protobuf.
 	@go test -count=1 -v -run '^TestSizes$$' -bench . ./test/bench/serialization
 
-bench-ingest: ## Measure what ingested ratings cost the database, beside one by one and the limit (a quarter of an hour; BENCH_EVENTS=100000 for a tenth of the events).
-	@go test -tags bench -p 1 -count=1 -v -timeout 60m -run '^TestBench' ./services/rating/internal/repository/ingestbench 2>&1 | hack/make/bench-table
+bench-ingest: export FLEET_KAFKA_JARS ?= $(FLEET_CACHE)/bin/kafka-4.3.0
+bench-ingest: ## Measure what ingested ratings cost the database, beside one by one and the limit, and with Kafka before it (half an hour; BENCH_EVENTS=100000 for a tenth of the events).
+	@test -d "$(FLEET_KAFKA_JARS)" || hack/cluster/cluster binaries kafka
+	@rc=0; { \
+		go test -tags bench -p 1 -count=1 -v -timeout 60m -run '^TestBench' ./services/rating/internal/repository/ingestbench || rc=1; \
+		go test -tags 'integration bench' -count=1 -v -timeout 60m -run '^TestBenchKafka$$' ./test/ingest || rc=1; \
+		exit $$rc; } 2>&1 | hack/make/bench-table

@@ -25,6 +25,7 @@ type Span struct {
 	Attributes        map[string]string
 	Resource          map[string]string // who recorded it: service.name, …
 	Events            []Event
+	Links             []string // traces that it points at
 }
 
 // Event is something that happened during a span.
@@ -109,6 +110,9 @@ func span(s *tracev1.Span, from map[string]string) Span {
 		Trace: hex.EncodeToString(s.GetTraceId()), ID: hex.EncodeToString(s.GetSpanId()), Parent: hex.EncodeToString(s.GetParentSpanId()),
 		Name: s.GetName(), Failed: s.GetStatus().GetCode() == tracev1.Status_STATUS_CODE_ERROR,
 		Attributes: attributes(s.GetAttributes()), Resource: from,
+	}
+	for _, l := range s.GetLinks() {
+		got.Links = append(got.Links, hex.EncodeToString(l.GetTraceId()))
 	}
 	for _, e := range s.GetEvents() {
 		got.Events = append(got.Events, Event{Name: e.GetName(), Attributes: attributes(e.GetAttributes())})

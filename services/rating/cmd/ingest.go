@@ -2,17 +2,16 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"movieexample.com/fleet/services/internal/app"
-	"movieexample.com/fleet/services/internal/binding"
 	"movieexample.com/fleet/services/internal/broker"
 	"movieexample.com/fleet/services/internal/config"
 	"movieexample.com/fleet/services/internal/lifecycle"
-	"movieexample.com/fleet/services/internal/storage"
 	"movieexample.com/fleet/services/rating/internal/ingest"
 	"movieexample.com/fleet/services/rating/internal/repository/mysql"
 )
@@ -69,16 +68,7 @@ func withStore(env app.Env[settings], do func(*mysql.Repository) error) error {
 	if env.Config.Storage.Kind == config.Memory {
 		return errors.New("storage.kind is memory: its ratings and positions end with the process that has them; set it to mysql")
 	}
-	dir, err := binding.Dir("mysql")
-	if err != nil {
-		return err
-	}
-	db, err := storage.Open(dir, env.Log)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = db.Close() }() // everything was committed, or failed
-	return do(mysql.New(db))
+	return app.WithDatabase(env, func(db *sql.DB) error { return do(mysql.New(db)) })
 }
 
 func buildIngest(_ context.Context, env app.Env[settings]) (app.Service, error) {
