@@ -2,7 +2,7 @@
 
 DEMO := hack/demo/demo
 
-.PHONY: demo demo-up demo-seed demo-rollout demo-broken demo-canary demo-tokens demo-next demo-down
+.PHONY: demo demo-up demo-seed demo-rollout demo-broken demo-canary demo-tokens demo-ingest demo-next demo-down
 demo: ## Bring the movie fleet up on a real Kubernetes and show a good and a bad release (root; docs/demo.md).
 	@$(DEMO) all
 
@@ -23,6 +23,9 @@ demo-canary: ## Release errors in 5 % of the answers, see them convicted, then a
 
 demo-tokens: ## Add auth, post a rating with a token and show a request's trace.
 	@$(DEMO) tokens
+
+demo-ingest: ## Stream rating events through Kafka, and see a bad release of their consumer taken back.
+	@$(DEMO) ingest
 
 demo-next: ## Say what to try by hand.
 	@$(DEMO) next

@@ -9,6 +9,7 @@ operator_up() {
 # fleet_up: the sample MovieApp at v1, without what earlier stories left, and at once: nobody sends requests that a canary
 # could be judged by.
 fleet_up() {
+  kubectl -n "$NAMESPACE" delete ratingingestor ratings --ignore-not-found >/dev/null
   kubectl apply -n "$NAMESPACE" -f config/samples/movieapp.yaml >/dev/null
   kubectl -n "$NAMESPACE" patch movieapp movies --type merge -p '{"spec": {"auth": null, "telemetry": null, "rollout": {"steps": []},
     "services": {"auth": null, "metadata": {"rollout": null, "env": null}}}}' >/dev/null

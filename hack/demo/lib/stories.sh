@@ -131,7 +131,7 @@ kubectl -n $NAMESPACE delete deployment -l fleet.movieexample.com/service=movies
 curl http://127.0.0.1:8183/v1/movies/alien                      # movie by REST; gRPC on 127.0.0.1:8083
 EOF
   own_cluster || "$CLUSTER" status | grep 'Consul page' | sed 's/^/        /'
-  say "        make demo-rollout, demo-broken, demo-canary, demo-tokens: the stories again; make demo-down: remove everything"
+  say "        make demo-rollout, demo-broken, demo-canary, demo-tokens, demo-ingest: the stories again; make demo-down: remove everything"
 }
 
 load_once() {
@@ -145,7 +145,7 @@ down() {
     kubectl delete namespace "$NAMESPACE" --ignore-not-found --timeout=3m
     helm uninstall movie-fleet --namespace "$OPERATOR_NAMESPACE" --ignore-not-found
     kubectl delete namespace "$OPERATOR_NAMESPACE" --ignore-not-found --timeout=3m
-    kubectl delete crd movieapps.fleet.movieexample.com fleetservices.fleet.movieexample.com --ignore-not-found
+    kubectl delete crd movieapps.fleet.movieexample.com ratingingestors.fleet.movieexample.com fleetservices.fleet.movieexample.com --ignore-not-found
   else
     "$CLUSTER" down
   fi

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/signal"
 	"syscall"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/time/rate"
 
 	"movieexample.com/fleet/services/internal/broker"
 	"movieexample.com/fleet/services/rating/internal/controller"
@@ -32,6 +34,23 @@ type options struct {
 	retention   time.Duration
 	skipRefused bool
 	timeout     time.Duration
+	rate        float64
+}
+
+// check refuses a rate at which nothing would ever be sent.
+func (o options) check() error {
+	if o.rate < 0 || math.IsNaN(o.rate) {
+		return fmt.Errorf("--rate is %g, want events per second, or 0 for as fast as the brokers take them", o.rate)
+	}
+	return nil
+}
+
+// pace spreads the events over time; nil for none.
+func (o options) pace() func(context.Context) error {
+	if o.rate == 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(o.rate), max(1, int(o.rate/10))).Wait
 }
 
 func (o options) rules() controller.Rules {
@@ -76,10 +95,14 @@ Exit codes: 0 all were sent, 1 some were not, 2 a mistake in flags, file or bind
 	c.Flags().DurationVar(&o.retention, "retention", controller.DefaultRetention, "how old an event may be, as rating has it in tombstones.retention")
 	c.Flags().BoolVar(&o.skipRefused, "skip-refused", false, "send the good events of a file that has bad ones too")
 	c.Flags().DurationVar(&o.timeout, "timeout", 30*time.Second, "longest wait for the acknowledgement of one event")
+	c.Flags().Float64Var(&o.rate, "rate", 0, "events per second; 0 sends as fast as the brokers take them")
 	return c
 }
 
 func run(ctx context.Context, o options, name string, out io.Writer) error {
+	if err := o.check(); err != nil {
+		return err
+	}
 	file, err := open(name)
 	if err != nil {
 		return err
@@ -93,7 +116,7 @@ func run(ctx context.Context, o options, name string, out io.Writer) error {
 	}
 	defer client.Close()
 	p := producer.Producer{
-		Client: client, Topic: o.topic, SkipRefused: o.skipRefused, Now: time.Now, Told: os.Stderr,
+		Client: client, Topic: o.topic, SkipRefused: o.skipRefused, Pace: o.pace(), Now: time.Now, Told: os.Stderr,
 		Check: func(e event.Event) error { return o.rules().Check(e.Write(), time.Now()) },
 	}
 	counts, err := p.Run(ctx, file)

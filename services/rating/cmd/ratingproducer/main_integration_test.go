@@ -140,6 +140,7 @@ func TestExitCodes(t *testing.T) {
 		"no topic":        {may, event(1), []string{"--topic", "none", "-"}, 1, "sent 0, refused 0, not sent 1\n", "topic"},
 		"no binding":      {"/none/kafka", event(1), []string{"-"}, 2, "", "does not exist"},
 		"no file":         {may, "", []string{"/none"}, 2, "", "no such file"},
+		"rate":            {may, event(1), []string{"--rate", "-1", "-"}, 2, "", "--rate is -1"},
 		"no argument":     {may, "", nil, 2, "", "arg"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -35,7 +35,9 @@ type Producer struct {
 	Check func(event.Event) error
 	// SkipRefused sends the good events of a file that has bad ones too. Else such a file is not sent at all.
 	SkipRefused bool
-	Now         func() time.Time
+	// Pace waits before each event is sent; nil: none does.
+	Pace func(context.Context) error
+	Now  func() time.Time
 	// Told gets a line for each event that is refused or not sent, up to a bound.
 	Told io.Writer
 }
@@ -137,6 +139,9 @@ func (p *Producer) send(ctx context.Context, file io.Reader) (int, error) {
 		if err != nil {
 			return err
 		}
+		if err := p.wait(ctx); err != nil {
+			return err
+		}
 		p.Client.Produce(ctx, &kgo.Record{Topic: p.Topic, Key: e.Key(), Value: value}, func(_ *kgo.Record, err error) {
 			p.answered(&out, line, err, giveUp)
 		})
@@ -153,6 +158,13 @@ func (p *Producer) send(ctx context.Context, file io.Reader) (int, error) {
 		return out.sent, fmt.Errorf("%w: interrupted", ErrIncomplete)
 	}
 	return out.sent, errors.Join(err, flushed)
+}
+
+func (p *Producer) wait(ctx context.Context) error {
+	if p.Pace == nil {
+		return nil
+	}
+	return p.Pace(ctx)
 }
 
 func (p *Producer) answered(out *outcome, line int, err error, giveUp context.CancelCauseFunc) {

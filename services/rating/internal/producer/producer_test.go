@@ -225,3 +225,19 @@ func TestInterrupted(t *testing.T) {
 		t.Errorf("Run = %+v, %v, want 5 sent and ErrIncomplete", counts, err)
 	}
 }
+
+func TestPaced(t *testing.T) {
+	var waits []int // how many events had been sent at each wait
+	r := run(t, line("a", 1)+"\n"+line("b", 2)+"\n"+line("c", 3), func(p *producer.Producer, c *client) {
+		p.Pace = func(context.Context) error {
+			waits = append(waits, len(c.sent))
+			if len(waits) == 3 {
+				return errors.New("no more")
+			}
+			return nil
+		}
+	})
+	if diff := cmp.Diff([]int{0, 1, 2}, waits); diff != "" || r.counts.Sent != 2 || r.err == nil {
+		t.Errorf("%d sent, %v, waits after (-want +got):\n%s\nwant 2 sent, one wait before each, and the end of the third", r.counts.Sent, r.err, diff)
+	}
+}
