@@ -38,11 +38,16 @@ type mark struct {
 	pod, revision string
 	// since is when it moved last, or had no records; or when the pod was first seen with it.
 	since time.Time
+	// seen is when the pod's page was read last: nobody knows what has become of it since.
+	seen time.Time
 	// inherited is true while it stands where another pod left it stuck: then it is not this one's fault.
 	inherited bool
 }
 
-// Add takes in a reading. A pod whose page cannot be read stays where it was.
+// stood is for how long the partition was seen at its offset.
+func (m mark) stood() time.Duration { return m.seen.Sub(m.since) }
+
+// Add takes in a reading. A pod whose page cannot be read is neither seen to move nor to stay.
 func (t *Tracker) Add(r signals.Reading) {
 	marks := map[key]mark{}
 	for _, pod := range r.Pods {
@@ -52,7 +57,7 @@ func (t *Tracker) Add(r signals.Reading) {
 		}
 		for number, p := range pod.Partitions {
 			k := key{pod.UID, number}
-			marks[k] = t.next(k, mark{Partition: p, pod: pod.Name, revision: pod.Revision, since: r.At})
+			marks[k] = t.next(k, mark{Partition: p, pod: pod.Name, revision: pod.Revision, since: r.At, seen: r.At})
 		}
 	}
 	t.marks, t.at = marks, r.At
@@ -115,7 +120,7 @@ func (t *Tracker) Judge(canary, stable string, alone bool) Judgement {
 	if !found {
 		return Judgement{}
 	}
-	stood := t.at.Sub(worst.since)
+	stood := worst.stood()
 	text := fmt.Sprintf("pod %s has records of partition %d and stays at offset %d since %s UTC", worst.pod, worst.partition, worst.Next, worst.since.UTC().Format(time.TimeOnly))
 	beside := t.runs[stable]
 	if beside.from.Before(worst.since) {
@@ -142,7 +147,7 @@ type stuck struct {
 // worst is the partition of a revision that has records and stays for the longest time.
 func (t *Tracker) worst(revision string) (worst stuck, found bool) {
 	for k, m := range t.marks {
-		if m.revision != revision || m.Lag == 0 || m.inherited || t.at.Sub(m.since) < noticed {
+		if m.revision != revision || m.Lag == 0 || m.inherited || m.stood() < noticed {
 			continue
 		}
 		earlier := m.since.Before(worst.since) || (m.since.Equal(worst.since) && k.partition < worst.partition)

@@ -51,7 +51,8 @@ func TestJudge(t *testing.T) {
 		"moves at last": {60, func(i int) scene {
 			return scene{canary: max(0, int64(i)-57), stable: int64(i), lag: 9}
 		}, false, "", ""},
-		"its page cannot be read": {21, func(i int) scene { return scene{stable: int64(i), lag: 9, unread: i > 3} }, false, "while the stable revision reads on", ""},
+		"nobody sees whether it moves": {60, func(i int) scene { return scene{stable: int64(i), lag: 9, unread: i > 3} }, false, "", ""},
+		"it stood before that":         {60, func(i int) scene { return scene{stable: int64(i), lag: 9, unread: i > 25} }, false, "while the stable revision reads on", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := play(c.seconds, c.at).Judge("b2", "a1", c.alone)
