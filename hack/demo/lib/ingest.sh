@@ -1,15 +1,20 @@
 # shellcheck shell=bash
 # The story of rating events: how they come in, how consumers are added, and a release of theirs that is taken back.
 
-# ingest: the first events come all at once, more than one consumer works off in time; the others at a steady rate, so that
-# every consumer has some while a release is tried.
+# ingest: the first events wait when the consumers come, more than one of them works off in time; the others come at a steady
+# rate, so that every consumer has some while a release is tried.
 ingest() {
-  title "$EVENTS rating events from Kafka, and then a release of the ingestor that cannot take one in ten"
+  title "$EVENTS rating events wait on Kafka; consumers; a release of theirs that cannot take one event in ten"
   events_up
-  step "kubectl apply -f config/samples/ratingingestor.yaml"
+  step "hack/events --count $EVENTS | ratingproducer -"
+  produce first "$EVENTS" 0 >/dev/null
+  step "kubectl apply -f config/samples/ratingingestor.yaml, to work off a backlog in 5 s"
   kubectl -n "$NAMESPACE" apply -f config/samples/ratingingestor.yaml >/dev/null
-  follow 180 ingestor_ready || die "the ingestor is not Ready after 3 minutes: kubectl -n $NAMESPACE describe ratingingestor ratings"
-  backlog
+  kubectl -n "$NAMESPACE" patch ratingingestor ratings --type merge -p '{"spec": {"scaling": {"drainSeconds": 5}}}' >/dev/null
+  lagging 300 || die "the events are not consumed: kubectl -n $NAMESPACE describe ratingingestor ratings"
+  step "all of them are in the database, each once:"
+  consumed
+  follow 120 ingestor_ready || die "the ingestor is not Ready: kubectl -n $NAMESPACE describe ratingingestor ratings"
   bad_ingestor
   ingestor_status
 }
@@ -22,18 +27,10 @@ events_up() {
     kubectl -n "$NAMESPACE" rollout status deployment/kafka --timeout=5m >/dev/null
     kubectl -n "$NAMESPACE" wait --for=condition=complete job/kafka-topics --timeout=2m >/dev/null
   else
-    "$CLUSTER" setup --with kafka
-    "$CLUSTER" up --with kafka
+    "$CLUSTER" setup --with kafka >/dev/null
+    "$CLUSTER" up --with kafka >/dev/null
     "$CLUSTER" secrets "$NAMESPACE" movies >/dev/null
   fi
-}
-
-backlog() {
-  step "hack/events --count $EVENTS | ratingproducer -"
-  produce first "$EVENTS" 0 >/dev/null
-  lagging 240 || die "the events are not consumed: kubectl -n $NAMESPACE describe ratingingestor ratings"
-  step "all of them are in the database:"
-  consumed
 }
 
 bad_ingestor() {
