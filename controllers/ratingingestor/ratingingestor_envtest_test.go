@@ -4,6 +4,8 @@ package ratingingestor_test
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +20,7 @@ import (
 
 	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/internal/kafka"
+	"movieexample.com/fleet/test/apiserver"
 )
 
 // golden is the FleetService of the usual ingestor.
@@ -373,5 +376,26 @@ func TestRefused(t *testing.T) {
 	ri.Spec.Kafka.Group = "another"
 	if err := s.c.Update(t.Context(), ri); err == nil || !strings.Contains(err.Error(), "make another RatingIngestor") {
 		t.Errorf("another group = %v, want it refused", err)
+	}
+}
+
+// TestSample: the sample is such as the API server takes, and the controller renders it.
+func TestSample(t *testing.T) {
+	s := newStage(t)
+	raw, err := os.ReadFile(filepath.Join(apiserver.Root(), "config", "samples", "ratingingestor.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ri := &v1alpha1.RatingIngestor{}
+	if err := yaml.UnmarshalStrict(raw, ri); err != nil {
+		t.Fatal(err)
+	}
+	ri.Namespace, ri.Spec.Bindings.Kafka.SecretRef.Name = s.namespace, "movies-kafka"
+	if err := s.c.Create(t.Context(), ri); err != nil {
+		t.Fatal(err)
+	}
+	s.step()
+	if got := s.get("ratings").Spec.Rollout.Bake.Duration; got != 20*time.Second {
+		t.Errorf("bake = %s, want the sample's", got)
 	}
 }

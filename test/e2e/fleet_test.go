@@ -201,7 +201,7 @@ func (f *fleet) is(service, kind string, status metav1.ConditionStatus, words st
 // dump shows what a person would look at after a failure.
 func (f *fleet) dump() {
 	for _, args := range [][]string{
-		{"-n", f.namespace, "get", "movieapps,fleetservices,deployments,pods,jobs,services", "-o", "wide"},
+		{"-n", f.namespace, "get", "movieapps,ratingingestors,fleetservices,deployments,pods,jobs,services", "-o", "wide"},
 		{"-n", f.namespace, "get", "events", "--sort-by=.lastTimestamp"},
 		{"-n", operatorNamespace, "logs", "deployment/movie-fleet", "--tail=60"},
 	} {

@@ -1,0 +1,168 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"movieexample.com/fleet/api/v1alpha1"
+	ratingv1 "movieexample.com/fleet/services/proto/rating/v1"
+)
+
+// raters is how many users rate one movie, again and again.
+const raters = 2000
+
+// TestIngestor brings consumers up beside their service, streams events through Kafka, and releases them twice: a release
+// that dead-letters what it reads is taken back with the count of affected events, a good one goes through, and at the end
+// every user's rating is in the database.
+func TestIngestor(t *testing.T) {
+	must(t, "hack/cluster/cluster", "up", "--with", "kafka")
+	f := newFleet(t, "ingest")
+	f.applyApp(sample(t, nil))
+	f.ready("movies", 3*time.Minute)
+	readAndWrite(f)
+	f.applyIngestor()
+	f.ingests(2*time.Minute, "Ready", func(st v1alpha1.RatingIngestorStatus) bool {
+		return condition(st.Conditions, v1alpha1.ConditionReady).Status == metav1.ConditionTrue && st.Partitions == 12
+	})
+	before := f.rated("parasite")
+	f.stream(60)
+	f.ingests(2*time.Minute, "the events taken", func(st v1alpha1.RatingIngestorStatus) bool {
+		return st.LastCommit != nil && st.ConsumedPerSecond != "0"
+	})
+
+	good := f.service("ratings").Status.Stable.Hash
+	f.patchIngestor(`{"config":{"recordTypes":["series"]}}`) // whose movies are no records
+	f.eventually(3*time.Minute, "the release is taken back", func() (bool, string) {
+		st := f.service("ratings").Status
+		return st.Rejected != nil && st.Canary == nil && st.Stable.Hash == good, fmt.Sprintf("%s %+v", st.Phase, st.Rejected)
+	})
+	rejected := f.service("ratings").Status.Rejected
+	if rejected.Reason != v1alpha1.ReasonWorse || !rejected.Quarantined || len(rejected.Signals) == 0 || strings.HasPrefix(rejected.Signals[0].Canary, "0/") {
+		t.Errorf("rejected = %+v, want Worse with the count of affected events", rejected)
+	}
+	t.Logf("taken back with %s events bad: %s", rejected.Signals[0].Canary, rejected.Message)
+
+	f.patchIngestor(`{"config":{"recordTypes":null,"ingest":{"batchEvents":1000}}}`)
+	f.eventually(5*time.Minute, "the good release has all partitions", func() (bool, string) {
+		st := f.service("ratings").Status
+		return st.Stable.Hash != good && st.Canary == nil && st.Previous == nil, fmt.Sprintf("%s %+v", st.Phase, st.Rollout)
+	})
+	f.kubectl("delete", "job", "events", "--wait", "--timeout=60s")
+	f.stream(1) // whatever the bad release has put aside is rated once more
+	f.kubectl("wait", "--for=condition=Complete", "job/events", "--timeout=2m")
+	f.ingests(2*time.Minute, "nothing waiting", func(st v1alpha1.RatingIngestorStatus) bool { return st.Lag == 0 })
+	f.eventually(30*time.Second, "every rating in the database", func() (bool, string) {
+		got := f.rated("parasite") - before
+		return got == raters, fmt.Sprintf("%d of %d", got, raters)
+	})
+	f.kubectl("delete", "ratingingestor", "ratings", "--timeout=90s")
+	f.eventually(time.Minute, "no consumer left", func() (bool, string) {
+		left := f.kubectl("get", "pods", "-l", v1alpha1.LabelService+"=ratings", "-o", "name")
+		return left == "", left
+	})
+}
+
+// applyIngestor applies the sample, with quick steps.
+func (f *fleet) applyIngestor() {
+	f.t.Helper()
+	raw, err := os.ReadFile(filepath.Join(root, "config/samples/ratingingestor.yaml"))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	object := map[string]any{}
+	if err := yaml.UnmarshalStrict(raw, &object); err != nil {
+		f.t.Fatal(err)
+	}
+	object["spec"].(map[string]any)["rollout"] = map[string]any{"minStep": "2s", "maxStepDuration": "2m", "bake": "5s"}
+	manifest, err := yaml.Marshal(object)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if out, err := f.apply(string(manifest)); err != nil {
+		f.t.Fatalf("apply the RatingIngestor: %v: %s", err, out)
+	}
+}
+
+func (f *fleet) patchIngestor(spec string) {
+	f.t.Helper()
+	f.kubectl("patch", "ratingingestor", "ratings", "--type=merge", "-p", `{"spec":`+spec+`}`)
+}
+
+// ingests waits until something holds of the ingestor.
+func (f *fleet) ingests(within time.Duration, what string, holds func(v1alpha1.RatingIngestorStatus) bool) {
+	f.t.Helper()
+	f.eventually(within, what, func() (bool, string) {
+		ri := &v1alpha1.RatingIngestor{}
+		f.get(ri, "ratingingestor", "ratings")
+		ready := condition(ri.Status.Conditions, v1alpha1.ConditionReady)
+		return holds(ri.Status), fmt.Sprintf("%s: %s; lag %d, %s/s taken", ready.Reason, ready.Message, ri.Status.Lag, ri.Status.ConsumedPerSecond)
+	})
+}
+
+// rated is how many users have rated a movie.
+func (f *fleet) rated(movie string) int64 {
+	f.t.Helper()
+	conn, err := grpc.NewClient(address(1), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	answer, err := ratingv1.NewRatingServiceClient(conn).GetAggregatedRating(f.t.Context(), &ratingv1.GetAggregatedRatingRequest{RecordType: "movie", RecordId: movie})
+	if err != nil {
+		f.t.Fatalf("read the ratings of %s: %v", movie, err)
+	}
+	return answer.GetCount()
+}
+
+// stream sends the ratings of all users so many times, one after the other, from inside the cluster.
+func (f *fleet) stream(times int) {
+	f.t.Helper()
+	var events strings.Builder
+	for n := range raters {
+		fmt.Fprintf(&events, "    {\"eventType\":\"put\",\"userId\":\"e2e-%d\",\"recordId\":\"parasite\",\"recordType\":\"movie\",\"value\":4}\n", n)
+	}
+	if out, err := f.apply(strings.NewReplacer("@TIMES@", fmt.Sprint(times), "@EVENTS@", events.String()).Replace(producer)); err != nil {
+		f.t.Fatalf("start the producer: %v: %s", err, out)
+	}
+}
+
+const producer = `apiVersion: v1
+kind: ConfigMap
+metadata: {name: events}
+data:
+  events.json: |
+@EVENTS@---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: events}
+spec:
+  completions: @TIMES@
+  parallelism: 1
+  template:
+    spec:
+      restartPolicy: OnFailure
+      automountServiceAccountToken: false
+      securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}}
+      containers:
+      - name: producer
+        image: localhost/fleet/ratingproducer:dev
+        imagePullPolicy: IfNotPresent
+        args: [/events/events.json]
+        env: [{name: SERVICE_BINDING_ROOT, value: /bindings}]
+        volumeMounts: [{name: kafka, mountPath: /bindings/kafka, readOnly: true}, {name: events, mountPath: /events, readOnly: true}]
+        securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+      volumes:
+      - {name: kafka, secret: {secretName: ratingproducer-kafka}}
+      - {name: events, configMap: {name: events}}
+`
