@@ -23,6 +23,8 @@ const (
 	// askTimeout bounds one request to the brokers, leaveTimeout the leave.
 	askTimeout   = 5 * time.Second
 	leaveTimeout = 3 * time.Second
+	// heartbeats are how many a session has: some may be late.
+	heartbeats = 5
 	// handOver bounds how long a partition that goes to another member is waited for.
 	handOver = 4 * time.Second
 )
@@ -73,7 +75,7 @@ func (c *Consumer) member(ctx context.Context) error {
 func (m *member) membership() []kgo.Opt {
 	options := []kgo.Opt{
 		kgo.ConsumerGroup(m.Group), kgo.ConsumeTopics(m.Topic), kgo.DisableAutoCommit(),
-		kgo.SessionTimeout(m.SessionTimeout), kgo.HeartbeatInterval(m.SessionTimeout / 5),
+		kgo.SessionTimeout(m.SessionTimeout), kgo.HeartbeatInterval(m.SessionTimeout / heartbeats),
 		kgo.OnPartitionsAssigned(m.assigned), kgo.OnPartitionsRevoked(m.revoked), kgo.OnPartitionsLost(m.lost),
 		kgo.AdjustFetchOffsetsFn(anywhere),
 	}

@@ -46,6 +46,10 @@ func (p *partition) run() {
 			return
 		}
 		p.note(err)
+		if errors.Is(err, model.ErrMoved) {
+			sleep(p.life, p.SessionTimeout/heartbeats*2) // meanwhile the group says whose the partition is
+			continue
+		}
 		wait.pause(p.life)
 	}
 }
