@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -49,9 +50,11 @@ func (w *world) service(t *testing.T, s *stream) (stop func()) {
 	t.Helper()
 	api, rest, admin := parts.FreePort(t), parts.FreePort(t), parts.FreePort(t)
 	cmd := w.command(t, fmt.Sprintf("--api.port=%d", api), fmt.Sprintf("--rest.port=%d", rest), fmt.Sprintf("--admin.port=%d", admin))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // of a test that failed before stop
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); s.rate(ctx, t, fmt.Sprintf("http://127.0.0.1:%d", rest)) }()
