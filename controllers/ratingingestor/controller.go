@@ -30,7 +30,7 @@ const fieldManager = "fleet-ingestor"
 
 const (
 	// lookEvery is how often Kafka is looked at.
-	lookEvery = 10 * time.Second
+	lookEvery = 5 * time.Second
 	// soon is how long to wait for the cache after somebody else wrote first.
 	soon = 100 * time.Millisecond
 )

@@ -9,7 +9,7 @@ const (
 	// window is over how long rates are measured: consumers commit in batches, and a rebalance stops them for a moment.
 	window = time.Minute
 	// least is the shortest time that says something of a rate.
-	least = 15 * time.Second
+	least = 9 * time.Second
 	// stuckAfter is how long a partition with records may stay before it is called stuck.
 	stuckAfter = time.Minute
 	// busy is for how long a consumer must have had records before it, at the rate seen, for that rate to be what it takes.
@@ -95,21 +95,46 @@ func (m *Meter) place(l look) {
 	m.moved = places
 }
 
-// learn measures what one consumer takes, where all of them had records before them the whole time.
+// learn measures what one consumer takes, since the number of consumers last changed, where all of them had records before
+// them the whole time.
 func (m *Meter) learn() {
-	r := m.Rates()
-	first, last := m.looks[0], m.looks[len(m.looks)-1]
-	steady := last.consumers > 0 && !slices.ContainsFunc(m.looks, func(l look) bool { return l.consumers != last.consumers })
-	if r.Consumed == 0 || !steady || last.at.Sub(first.at) < least {
+	looks := m.steady()
+	first, last := looks[0], looks[len(looks)-1]
+	if last.consumers == 0 || last.at.Sub(first.at) < least {
 		return
 	}
 	still := m.standing(least)
-	for _, l := range m.looks {
-		if float64(lagOf(l, still)) < r.Consumed*busy.Seconds() {
+	_, consumed := rates(first, last, still)
+	if consumed == 0 {
+		return
+	}
+	for _, l := range looks {
+		if float64(lagOf(l, still)) < consumed*busy.Seconds() {
 			return
 		}
 	}
-	m.each = max(r.Consumed/float64(last.consumers), fade*m.each)
+	m.each = max(consumed/float64(last.consumers), fade*m.each)
+}
+
+// steady are the last looks at the same number of consumers.
+func (m *Meter) steady() []look {
+	from := len(m.looks) - 1
+	for from > 0 && m.looks[from-1].consumers == m.looks[from].consumers {
+		from--
+	}
+	return m.looks[from:]
+}
+
+// rates are records a second that came and that were consumed, but for some partitions.
+func rates(first, last look, without []int32) (produced, consumed float64) {
+	seconds := last.at.Sub(first.at).Seconds()
+	for n, p := range last.partitions {
+		if before, known := first.partitions[n]; known && seconds > 0 && !slices.Contains(without, n) {
+			produced += float64(p.End-before.End) / seconds
+			consumed += float64(p.Next-before.Next) / seconds
+		}
+	}
+	return produced, consumed
 }
 
 // standing are partitions that have records and have not moved for a time.
@@ -158,12 +183,6 @@ func (m *Meter) Rates() Rates {
 	first, last := m.looks[0], m.looks[len(m.looks)-1]
 	r.Stuck = m.standing(stuckAfter)
 	r.Lag, r.Backlog = lagOf(last, nil), lagOf(last, r.Stuck)
-	seconds := last.at.Sub(first.at).Seconds()
-	for n, p := range last.partitions {
-		if before, known := first.partitions[n]; known && seconds > 0 && !slices.Contains(r.Stuck, n) {
-			r.Produced += float64(p.End-before.End) / seconds
-			r.Consumed += float64(p.Next-before.Next) / seconds
-		}
-	}
+	r.Produced, r.Consumed = rates(first, last, r.Stuck)
 	return r
 }

@@ -123,6 +123,27 @@ func TestFollowsTheLoad(t *testing.T) {
 	}
 }
 
+// TestBacklogAtTheBeginning: consumers that meet a backlog are measured from when they are there, not from when nobody was.
+func TestBacklogAtTheBeginning(t *testing.T) {
+	var m scaling.Meter
+	var s scaling.Scaler
+	p := policy()
+	p.Drain = 5 * time.Second
+	n := int32(1)
+	for i := range int64(5) {
+		consumers := min(int32(i), 1)
+		at := epoch.Add(time.Duration(i) * 5 * time.Second)
+		m.Add(at, []scaling.Partition{{End: 1_000_000, Next: max(0, i-1) * 100_000}}, consumers)
+		n = s.Want(at, p, m.Rates(), n)
+	}
+	if got := m.Rates().PerConsumer; got != 20_000 {
+		t.Errorf("one consumer takes %.0f, want 20,000", got)
+	}
+	if n != 2 {
+		t.Errorf("Want twenty seconds after the beginning = %d, want 2: seven would be needed, and they double", n)
+	}
+}
+
 // TestBoundsHoldAtOnce: fewer partitions or a lower limit need no calm.
 func TestBoundsHoldAtOnce(t *testing.T) {
 	var s scaling.Scaler
