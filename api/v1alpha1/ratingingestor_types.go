@@ -138,7 +138,7 @@ type RatingIngestorSpec struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=50
 	Env []EnvVar `json:"env,omitempty"`
-	// resources are the compute resources of the container.
+	// resources are the compute resources of the container. Default requests cpu 50m and memory 128Mi, limits memory 512Mi.
 	// +optional
 	Resources *Resources `json:"resources,omitempty"`
 	// scheduling says on which nodes pods may run.

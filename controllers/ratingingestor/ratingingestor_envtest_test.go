@@ -30,6 +30,7 @@ replicas: 1
 args: [ingest]
 config: {ingest: {deadLetterTopic: ratings.dlq, group: rating, topic: ratings}, recordTypes: [movie, series]}
 storage: MySQL
+resources: {requests: {cpu: 50m, memory: 128Mi}, limits: {memory: 512Mi}}
 ports: {admin: 8095}
 bindings: {kafka: {secretRef: {name: movies-kafka}}, mysql: {secretRef: {name: rating-mysql}}}
 ownership: {accountable: a@example.com}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
@@ -45,13 +47,29 @@ func child(o observation, image string, partitions int32, replicas *int32) (*v1a
 			Image: image,
 			ServiceTemplate: v1alpha1.ServiceTemplate{
 				Replicas: replicas, Args: []string{"ingest"}, Env: ri.Spec.Env, Config: config, Storage: v1alpha1.StorageMySQL,
-				Resources: ri.Spec.Resources, Ports: &v1alpha1.Ports{Admin: adminPort}, Bindings: o.bound,
+				Resources: resourcesOf(ri), Ports: &v1alpha1.Ports{Admin: adminPort}, Bindings: o.bound,
 				Scheduling: ri.Spec.Scheduling, DrainSeconds: ri.Spec.DrainSeconds, PodOverrides: ri.Spec.PodOverrides,
 				Ownership: ownershipOf(o), Rollout: rolloutOf(ri), Objectives: ri.Spec.Objectives, Signals: signals(),
 			},
 			Consumer: &v1alpha1.Consumer{Topic: ri.Spec.Kafka.Topic, Group: ri.Spec.Kafka.Group, Partitions: partitions},
 		},
 	}, nil
+}
+
+// resourcesOf gives an ingestor the memory that it was seen to use when it reads all of twelve partitions as fast as it can,
+// and as much again for a topic of large events.
+func resourcesOf(ri *v1alpha1.RatingIngestor) *v1alpha1.Resources {
+	r := ri.Spec.Resources.DeepCopy()
+	if r == nil {
+		r = &v1alpha1.Resources{}
+	}
+	if len(r.Requests) == 0 {
+		r.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("128Mi")}
+	}
+	if len(r.Limits) == 0 {
+		r.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("512Mi")}
+	}
+	return r
 }
 
 // signals say that events are what is counted.
