@@ -19,8 +19,12 @@ import (
 	ratingv1 "movieexample.com/fleet/services/proto/rating/v1"
 )
 
-// raters is how many users rate one movie, again and again.
-const raters = 2000
+// raters is how many users rate, again and again, each one of so many films: enough for every partition to have events,
+// whichever of them a canary gets.
+const (
+	raters = 2000
+	films  = 60
+)
 
 // TestIngestor brings consumers up beside their service, streams events through Kafka, and releases them twice: a release
 // that dead-letters what it reads is taken back with the count of affected events, a good one goes through, and at the end
@@ -35,8 +39,8 @@ func TestIngestor(t *testing.T) {
 	f.ingests(2*time.Minute, "Ready", func(st v1alpha1.RatingIngestorStatus) bool {
 		return condition(st.Conditions, v1alpha1.ConditionReady).Status == metav1.ConditionTrue && st.Partitions == 12
 	})
-	before := f.rated("parasite")
-	f.stream(60)
+	run := fmt.Sprint("e2e", time.Now().Unix()) // the database outlives the test
+	f.stream(run, 60)
 	f.ingests(2*time.Minute, "the events taken", func(st v1alpha1.RatingIngestorStatus) bool {
 		return st.LastCommit != nil && st.ConsumedPerSecond != "0"
 	})
@@ -59,11 +63,11 @@ func TestIngestor(t *testing.T) {
 		return st.Stable.Hash != good && st.Canary == nil && st.Previous == nil, fmt.Sprintf("%s %+v", st.Phase, st.Rollout)
 	})
 	f.kubectl("delete", "job", "events", "--wait", "--timeout=60s")
-	f.stream(1) // whatever the bad release has put aside is rated once more
+	f.stream(run, 1) // whatever the bad release has put aside is rated once more
 	f.kubectl("wait", "--for=condition=Complete", "job/events", "--timeout=2m")
 	f.ingests(2*time.Minute, "nothing waiting", func(st v1alpha1.RatingIngestorStatus) bool { return st.Lag == 0 })
 	f.eventually(30*time.Second, "every rating in the database", func() (bool, string) {
-		got := f.rated("parasite") - before
+		got := f.rated(run)
 		return got == raters, fmt.Sprintf("%d of %d", got, raters)
 	})
 	f.kubectl("delete", "ratingingestor", "ratings", "--timeout=90s")
@@ -110,27 +114,36 @@ func (f *fleet) ingests(within time.Duration, what string, holds func(v1alpha1.R
 	})
 }
 
-// rated is how many users have rated a movie.
-func (f *fleet) rated(movie string) int64 {
+// rated is how many ratings the films of a run have.
+func (f *fleet) rated(run string) (count int64) {
 	f.t.Helper()
 	conn, err := grpc.NewClient(address(1), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	answer, err := ratingv1.NewRatingServiceClient(conn).GetAggregatedRating(f.t.Context(), &ratingv1.GetAggregatedRatingRequest{RecordType: "movie", RecordId: movie})
-	if err != nil {
-		f.t.Fatalf("read the ratings of %s: %v", movie, err)
+	request := &ratingv1.BatchGetAggregatedRatingRequest{RecordType: "movie"}
+	for n := range films {
+		request.RecordIds = append(request.RecordIds, film(run, n))
 	}
-	return answer.GetCount()
+	answer, err := ratingv1.NewRatingServiceClient(conn).BatchGetAggregatedRating(f.t.Context(), request)
+	if err != nil {
+		f.t.Fatalf("read the ratings of %s: %v", run, err)
+	}
+	for _, r := range answer.GetRatings() {
+		count += r.GetCount()
+	}
+	return count
 }
 
+func film(run string, n int) string { return fmt.Sprintf("%s-%d", run, n%films) }
+
 // stream sends the ratings of all users so many times, one after the other, from inside the cluster.
-func (f *fleet) stream(times int) {
+func (f *fleet) stream(run string, times int) {
 	f.t.Helper()
 	var events strings.Builder
 	for n := range raters {
-		fmt.Fprintf(&events, "    {\"eventType\":\"put\",\"userId\":\"e2e-%d\",\"recordId\":\"parasite\",\"recordType\":\"movie\",\"value\":4}\n", n)
+		fmt.Fprintf(&events, "    {\"eventType\":\"put\",\"userId\":\"e2e-%d\",\"recordId\":%q,\"recordType\":\"movie\",\"value\":4}\n", n, film(run, n))
 	}
 	if out, err := f.apply(strings.NewReplacer("@TIMES@", fmt.Sprint(times), "@EVENTS@", events.String()).Replace(producer)); err != nil {
 		f.t.Fatalf("start the producer: %v: %s", err, out)
