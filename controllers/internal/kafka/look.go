@@ -162,7 +162,7 @@ func (v *view) group(ctx context.Context) error {
 		return fmt.Errorf("look at group %s: %w", v.source.Group, err)
 	}
 	group := groups[v.source.Group]
-	if group.Err != nil || group.State == "Dead" {
+	if classic := group.Err == nil && group.State != "Dead"; !classic {
 		v.newGroup(ctx)
 		return nil
 	}
