@@ -17,23 +17,33 @@ import (
 const (
 	eventsEnv  = "FLEET_INGEST_EVENTS"
 	minutesEnv = "FLEET_INGEST_MINUTES"
+	timesEnv   = "FLEET_INGEST_TIMES"
 )
+
+// number is what a variable of the environment says.
+func number(t *testing.T, name string, fallback int) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return fallback
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("%s = %q, want a number above 0", name, text)
+	}
+	return n
+}
+
+// times is how many events a test sends: so many, or as many times of it as a long run wants.
+func times(t *testing.T, events int) int {
+	t.Helper()
+	return events * number(t, timesEnv, 1)
+}
 
 // size is how many events flow, and how long a test may take.
 func size(t *testing.T) (events int, limit time.Duration) {
 	t.Helper()
-	number := func(name string, fallback int) int {
-		text := os.Getenv(name)
-		if text == "" {
-			return fallback
-		}
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			t.Fatalf("%s = %q, want a number above 0", name, text)
-		}
-		return n
-	}
-	return number(eventsEnv, 100_000), time.Duration(number(minutesEnv, 3)) * time.Minute
+	return number(t, eventsEnv, 100_000), time.Duration(number(t, minutesEnv, 3)) * time.Minute
 }
 
 // fleet is some consumers of one group.
@@ -93,7 +103,7 @@ func TestAConsumerThatWakesLateChangesNothing(t *testing.T) {
 	f := &fleet{w: w}
 	sleeper := f.start(t, "--ingest.batchEvents=50")
 	sent := make(chan struct{})
-	go func() { defer close(sent); s.send(t, broker, w.topic, 30_000, 3000) }()
+	go func() { defer close(sent); s.send(t, broker, w.topic, times(t, 30_000), 3000) }()
 	eventually(t, patience, func(context.Context) error {
 		if n := sleeper.metric(t, "ingest_events_total", "outcome", "applied"); n < 1000 {
 			return fmt.Errorf("%v events were applied, want some at work", n)

@@ -17,7 +17,7 @@ func TestRebalanceStorms(t *testing.T) {
 			f := &fleet{w: w}
 			f.start(t, "--ingest.protocol="+protocol)
 			sent := make(chan struct{})
-			go func() { defer close(sent); s.send(t, broker, w.topic, 30_000, 4000) }()
+			go func() { defer close(sent); s.send(t, broker, w.topic, times(t, 30_000), 4000) }()
 			for flowing := true; flowing; {
 				select {
 				case <-sent:

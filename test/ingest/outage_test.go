@@ -25,7 +25,7 @@ func (w *world) flow(t *testing.T, kafka *parts.Kafka, events, rate int, meanwhi
 	c := w.start(t, "pod-1", "--ingest.batchEvents=500")
 	c.wantReady(t)
 	sent := make(chan struct{})
-	go func() { defer close(sent); s.send(t, kafka, w.topic, events, rate) }()
+	go func() { defer close(sent); s.send(t, kafka, w.topic, times(t, events), rate) }()
 	eventually(t, patience, func(context.Context) error {
 		if n := c.metric(t, "ingest_events_total", "outcome", "applied"); n == 0 {
 			return fmt.Errorf("no event was applied yet")
