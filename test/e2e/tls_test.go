@@ -32,8 +32,8 @@ func TestTLS(t *testing.T) {
 	f.front(17, "movies-movie", 8183)
 	f.put(15, "/v1/metadata/alien", `{"title": "Alien", "director": "Ridley Scott", "year": 1979}`)
 	f.put(16, "/v1/ratings/movie/alien", `{"user_id": "ann", "value": 5}`)
-	if why := f.answers(); why != "" {
-		t.Fatal(why)
+	if why, stale := f.answers(); why != "" || stale {
+		t.Fatalf("the first answer is stale (%t), or wrong: %s", stale, why)
 	}
 	f.refusesStrangers(14)
 	f.turnsFlagOn()
@@ -56,8 +56,9 @@ func TestTLS(t *testing.T) {
 		got := f.shown(17).Issuer.CommonName
 		return got != authority, got
 	})
-	if asked, failed := stop(); len(failed) > 0 || asked < 20 {
-		t.Errorf("while certificates and authority changed, %d of %d requests failed, want none of many: %v", len(failed), asked, failed)
+	// A busy machine makes a call late now and then; services that do not trust each other would make nearly all stale.
+	if r := stop(); len(r.failed) > 0 || r.all < 20 || r.stale*50 > r.all {
+		t.Errorf("while certificates and authority changed, %d of %d requests failed and %d were stale, want none of many, and one in fifty: %v", len(r.failed), r.all, r.stale, r.failed)
 	}
 	f.refusesStrangers(14)
 	f.noRestarts()
@@ -101,39 +102,46 @@ func (f *fleet) put(i int, path, body string) {
 	}
 }
 
-// answers is why details of a movie are not what metadata and rating know, fresh; empty if they are.
-func (f *fleet) answers() string {
+// answers is why details of a movie are not there, empty if they are; and whether they are of last known values, as movie
+// answers when metadata or rating do not in time.
+func (f *fleet) answers() (why string, stale bool) {
 	out, err := run("curl", "-ksS", "--max-time", "5", "https://"+address(17)+"/v1/movies/alien")
-	if flat := strings.ReplaceAll(out, " ", ""); err != nil || !strings.Contains(flat, `"title":"Alien"`) || !strings.Contains(flat, `"count"`) || strings.Contains(flat, `"stale":true`) {
-		return fmt.Sprintf("GET /v1/movies/alien = %s, %v; want the movie Alien with its rating, not stale", out, err)
+	flat := strings.ReplaceAll(out, " ", "")
+	if err != nil || !strings.Contains(flat, `"title":"Alien"`) || !strings.Contains(flat, `"count"`) {
+		return fmt.Sprintf("GET /v1/movies/alien = %s, %v; want the movie Alien with its rating", out, err), false
 	}
-	return ""
+	return "", strings.Contains(flat, `"stale":true`)
 }
 
-// keepAsking asks for details again and again until it is told to stop, and tells how often it did and what failed.
-func (f *fleet) keepAsking() (stop func() (asked int, failed []string)) {
+// asked is what became of requests.
+type asked struct {
+	all, stale int
+	failed     []string
+}
+
+// keepAsking asks for details again and again until it is told to stop.
+func (f *fleet) keepAsking() (stop func() asked) {
 	ctx, cancel := context.WithCancel(context.Background())
 	f.t.Cleanup(cancel)
-	type result struct {
-		asked  int
-		failed []string
-	}
-	done := make(chan result, 1)
+	done := make(chan asked, 1)
 	go func() {
-		var r result
+		var r asked
 		for ctx.Err() == nil {
-			r.asked++
-			if why := f.answers(); why != "" {
+			r.all++
+			why, stale := f.answers()
+			if why != "" {
 				r.failed = append(r.failed, time.Now().Format(time.TimeOnly)+" "+why)
+			}
+			if stale {
+				r.stale++
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
 		done <- r
 	}()
-	return func() (int, []string) {
+	return func() asked {
 		cancel()
-		r := <-done
-		return r.asked, r.failed
+		return <-done
 	}
 }
 
