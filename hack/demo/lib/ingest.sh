@@ -12,7 +12,7 @@ ingest() {
   sent=$(date +%s)
   step "kubectl apply -f config/samples/ratingingestor.yaml, to work off a backlog in 5 s"
   kubectl -n "$NAMESPACE" apply -f config/samples/ratingingestor.yaml >/dev/null
-  kubectl -n "$NAMESPACE" patch ratingingestor ratings --type merge -p '{"spec": {"scaling": {"drainSeconds": 5}}}' >/dev/null
+  kubectl -n "$NAMESPACE" patch ratingingestor ratings --type merge -p '{"spec": {"scaling": {"drainSeconds": 5}, "env": null}}' >/dev/null
   lagging 300 "$sent" || die "the events are not consumed: kubectl -n $NAMESPACE describe ratingingestor ratings"
   step "all of them are in the database, each once:"
   consumed
