@@ -8,12 +8,10 @@ ingest() {
   events_up
   step "hack/events --count $EVENTS | ratingproducer -"
   produce first "$EVENTS" 0 >/dev/null
-  local -i sent
-  sent=$(date +%s)
   step "kubectl apply -f config/samples/ratingingestor.yaml, to work off a backlog in 5 s"
   kubectl -n "$NAMESPACE" apply -f config/samples/ratingingestor.yaml >/dev/null
   kubectl -n "$NAMESPACE" patch ratingingestor ratings --type merge -p '{"spec": {"scaling": {"drainSeconds": 5}, "env": null}}' >/dev/null
-  lagging 300 "$sent" || die "the events are not consumed: kubectl -n $NAMESPACE describe ratingingestor ratings"
+  lagging 300 || die "the events are not consumed: kubectl -n $NAMESPACE describe ratingingestor ratings"
   step "all of them are in the database, each once:"
   consumed
   follow 120 ingestor_ready || die "the ingestor is not Ready: kubectl -n $NAMESPACE describe ratingingestor ratings"
@@ -48,7 +46,7 @@ bad_ingestor() {
   ingestor_env '[]'
   follow 120 ingestor_ready || die "the ingestor is not Ready: kubectl -n $NAMESPACE describe ratingingestor ratings"
   wait "$stream" || die "the events were not sent"
-  lagging 120 "$(date +%s)" || die "the events are not consumed: kubectl -n $NAMESPACE describe ratingingestor ratings"
+  lagging 120 || die "the events are not consumed: kubectl -n $NAMESPACE describe ratingingestor ratings"
   say "" "        Every event is in the database, or waits with its cause on the topic ratings.dlq (rating replay brings it back):"
   consumed
 }
@@ -61,17 +59,18 @@ produce() {
       --restart=Never --rm -i --quiet --pod-running-timeout=2m --override-type=strategic --overrides "$(sed "s/@NAME@/ratingproducer-$1/" hack/demo/ratingproducer.json)" -- --rate "$3" -
 }
 
-# lagging SECONDS SINCE: tells how far consumers are until nothing waits any more, as was seen after SINCE: a look from before
-# the last event was sent says nothing of it.
+# lagging SECONDS: tells how far consumers are until nothing waits any more, and did not for longer than the operator takes
+# from one look to the next: an earlier look says nothing of the last events.
 lagging() {
-  local -i deadline=$((SECONDS + $1)) lag commit
-  local line told=
+  local -i deadline=$((SECONDS + $1)) empty=$SECONDS lag
+  local line commit told=
   while ((SECONDS < deadline)); do
     read -r lag commit line < <(kubectl -n "$NAMESPACE" get ratingingestor ratings -o json | jq -r '.status |
-      "\(.lag) \(.lastCommit // "1970-01-01T00:00:00Z" | fromdate) \(.lag) events wait, \(.ready // "0") pods ready, \(.members // [] | length) members; \(.producedPerSecond // 0)/s come, \(.consumedPerSecond // 0)/s are consumed"')
+      "\(.lag) \(.lastCommit // "none") \(.lag) events wait, \(.ready // "0") pods ready, \(.members // [] | length) members; \(.producedPerSecond // 0)/s come, \(.consumedPerSecond // 0)/s are consumed"')
     [[ $line == "$told" ]] || step "$line"
     told=$line
-    ((lag == 0 && commit >= $2)) && return 0
+    [[ $lag == 0 && $commit != none ]] || empty=$SECONDS
+    ((SECONDS - empty < 8)) || return 0
     sleep 2
   done
   return 1
