@@ -35,7 +35,8 @@ type Options struct {
 	// then the identity that every server called must have.
 	TLSDir string
 	Server string
-	// Metrics gets what the fleet's own callers count, grpc_client_handled_total above all; nil counts for nobody.
+	// Metrics gets what the fleet's own callers count, grpc_client_handled_total above all, and what a server
+	// shows of its certificate (tls_reloads_total …); nil counts for nobody.
 	Metrics prometheus.Registerer
 }
 

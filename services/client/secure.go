@@ -32,6 +32,11 @@ func newSecure(o Options) (*secure, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Metrics != nil {
+		if err := o.Metrics.Register(files); err != nil {
+			return nil, fmt.Errorf("show the certificate in the metrics: %w", err)
+		}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &secure{files: files, server: server, cancel: cancel}
 	s.wait.Go(func() { _ = files.Run(ctx) }) // it ends with the context, and has no other error

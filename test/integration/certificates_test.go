@@ -65,7 +65,6 @@ func TestTheOperatorsCertificates(t *testing.T) {
 		for _, p := range programs {
 			p.wantProbe(t, "/metrics", http.StatusOK, `tls_bundle_info{fingerprint="`+fingerprint+`"`)
 		}
-		time.Sleep(2 * time.Second) // the caller's own files: nobody asks it
 	}
 	trust(first.Signs)
 	putOverREST(t, me, f.metadata)
@@ -78,6 +77,7 @@ func TestTheOperatorsCertificates(t *testing.T) {
 		t.Fatal("no authority waits to be trusted")
 	}
 	trust(awaited)
+	load.wantLoaded(t, 1)
 	load.more(t, 100)
 	if signs := i.step(awaited).Signs; signs != awaited {
 		t.Fatalf("%s signs, want %s that everybody trusts", signs, awaited)
@@ -86,6 +86,7 @@ func TestTheOperatorsCertificates(t *testing.T) {
 		p.wantProbe(t, "/metrics", http.StatusOK, `tls_reloads_total{outcome="loaded"} 2`)
 	}
 	trust(awaited)
+	load.wantLoaded(t, 2)
 	load.more(t, 100)
 	load.check(t)
 }

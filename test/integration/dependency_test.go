@@ -19,14 +19,14 @@ import (
 )
 
 // memoryFleet is the three services without a database; movie reaches rating over a link that can be broken, with the
-// time limits that it has by itself.
+// time limit that it has by itself.
 func memoryFleet(t *testing.T) (fleet, *parts.Link) {
 	t.Helper()
 	f := fleet{metadata: serve(t, "metadata", "", ""), rating: serve(t, "rating", "", "")}
 	f.metadata.wantReady(t)
 	f.rating.wantReady(t)
 	link := parts.StartLink(t, f.rating.api)
-	f.movie = serve(t, "movie", fmt.Sprintf("upstreams: {metadata: {target: 'static:///%s'}, rating: {target: 'static:///%s'}}\n",
+	f.movie = serve(t, "movie", fmt.Sprintf("upstreams: {metadata: {target: 'static:///%s', timeout: 2s}, rating: {target: 'static:///%s'}}\n",
 		f.metadata.api, link.Address), "")
 	f.movie.wantReady(t)
 	f.putMovie(t)
@@ -68,6 +68,7 @@ func (p *program) metric(t *testing.T, prefix string) float64 {
 
 // Whatever becomes of ratings, details are had without an error, and after the first second without waiting for them.
 func TestRatingsDie(t *testing.T) {
+	t.Parallel()
 	for name, kill := range map[string]func(*testing.T, fleet, *parts.Link) (undo func()){
 		"stopped": func(_ *testing.T, _ fleet, link *parts.Link) func() {
 			link.Set(parts.Fault{Refuse: true})
@@ -141,7 +142,7 @@ func (f fleet) wantStaleRating(t *testing.T) {
 // movie is the caller nearest the user, so that it repeats what may be repeated; and once metadata is known to be dead, a
 // cold read is refused without a call.
 func TestMetadataIsDown(t *testing.T) {
-	movie := serve(t, "movie", "upstreams: {metadata: {target: 'static:///127.0.0.1:1'}, rating: {target: 'static:///127.0.0.1:1'}}\n", "")
+	movie := serve(t, "movie", "upstreams: {metadata: {target: 'static:///127.0.0.1:1', timeout: 2s}, rating: {target: 'static:///127.0.0.1:1'}}\n", "")
 	movie.wantReady(t)
 	f := fleet{movie: movie}
 	attempts := func() float64 {

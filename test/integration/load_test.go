@@ -93,12 +93,35 @@ func (l *load) of(t *testing.T, kind, phase string, ends ...string) []time.Durat
 		}
 		all = append(all, took...)
 	}
-	if len(all) < 10 {
-		t.Errorf("%s %s: %d calls, want at least 10", kind, phase, len(all))
+	if len(all) < enough {
+		t.Errorf("%s %s: %d calls, want at least %d", kind, phase, len(all), enough)
 	}
 	slices.Sort(all)
 	return all
 }
+
+// wantEnough waits until enough calls of each of the kinds were made in the phase that it is.
+func (l *load) wantEnough(t *testing.T, kinds ...string) {
+	t.Helper()
+	phase := l.now()
+	eventually(t, func() error {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for _, kind := range kinds {
+			calls := 0
+			for _, took := range l.seen[kind+" "+phase] {
+				calls += len(took)
+			}
+			if calls < enough {
+				return fmt.Errorf("%s %s: %d calls, want at least %d", kind, phase, calls, enough)
+			}
+		}
+		return nil
+	})
+}
+
+// enough calls show what becomes of a kind.
+const enough = 10
 
 // Kinds of calls, and how a good read ends.
 const (
@@ -200,11 +223,13 @@ func TestDatabaseIsAwayUnderLoad(t *testing.T) {
 	f.putMovie(t)
 	f.rate(t, "105", 4, time.Now())
 	f.eventuallyWell(t)
+	kinds := []string{warm, cold, coldRating, writeMetadata, writeRating}
 	l := &load{phase: before, seen: map[string]map[string][]time.Duration{}}
 	ctx, stop := context.WithCancel(t.Context())
 	t.Cleanup(func() { stop(); l.group.Wait() })
 	f.begin(ctx, l)
 	time.Sleep(2 * time.Second) // of calls that must go well
+	l.wantEnough(t, kinds...)
 
 	l.enter(falling)
 	stopServer(t)
@@ -215,18 +240,22 @@ func TestDatabaseIsAwayUnderLoad(t *testing.T) {
 		return nil
 	})
 	f.wantBreakersOpen(t)
+	l.wantEnough(t, warm)
 	l.enter(away)
 	const attempts = `grpc_client_handled_total{code="Unavailable",revision="abc123",target="metadata"`
 	spared, tried := f.rejected(t), f.movie.metric(t, attempts)
 	time.Sleep(outage())
+	l.wantEnough(t, kinds...)
 	spared, tried = f.rejected(t)-spared, f.movie.metric(t, attempts)-tried
 
 	l.enter(rising)
 	startServer(t)
 	f.eventuallyWell(t)
 	f.wantBreakersClosed(t)
+	l.wantEnough(t, warm)
 	l.enter(after)
 	time.Sleep(2 * time.Second) // of calls that must go well
+	l.wantEnough(t, kinds...)
 	stop()
 	l.group.Wait()
 

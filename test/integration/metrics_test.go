@@ -41,6 +41,7 @@ func (p *program) shown(t *testing.T) catalogue.Shown {
 
 // What the services show is what docs/metrics.md says, to the last label value; and it is all that the document says.
 func TestMetricsAreThoseOfTheDocument(t *testing.T) {
+	t.Parallel()
 	document, err := catalogue.Read("../../docs/metrics.md")
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
-	"movieexample.com/fleet/test/parts"
+	"movieexample.com/fleet/test/ports"
 )
 
 const (
@@ -87,7 +87,7 @@ func launch(t *testing.T, name, config, binding string, args ...string) *program
 // the first one. It must end well with the test.
 func serve(t *testing.T, name, settings, binding string, args ...string) *program {
 	t.Helper()
-	api, rest, admin := parts.FreePort(t), parts.FreePort(t), parts.FreePort(t)
+	api, rest, admin := ports.Free(t), ports.Free(t), ports.Free(t)
 	p := launch(t, name, fmt.Sprintf("api: {port: %d}\nrest: {port: %d}\nadmin: {port: %d}\nshutdown: {propagation: 0s, deadline: 5s}\n%s",
 		api, rest, admin, settings), binding, args...)
 	p.api, p.rest, p.admin = loopback(api), loopback(rest), loopback(admin)

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 
 	"movieexample.com/fleet/services/client"
 	"movieexample.com/fleet/test/parts"
@@ -59,7 +58,7 @@ func TestPodsAndAuthoritiesAreReplacedUnderLoad(t *testing.T) {
 			p.wantProbe(t, "/metrics", http.StatusOK, fmt.Sprintf(`tls_reloads_total{outcome="loaded"} %d`, loaded[p]))
 			loaded[p]++
 		}
-		time.Sleep(2 * time.Second) // the caller's own files: nobody scrapes it
+		load.wantLoaded(t, i+1)
 		old := pods[i%2]
 		if err := old.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)

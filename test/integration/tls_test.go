@@ -16,6 +16,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
 	"movieexample.com/fleet/services/client"
 	moviev1 "movieexample.com/fleet/services/proto/movie/v1"
 	ratingv1 "movieexample.com/fleet/services/proto/rating/v1"
@@ -85,7 +88,36 @@ func (m *member) start(t *testing.T, settings string) *program {
 type users struct {
 	calls, failures atomic.Int64
 	first           atomic.Pointer[string]
+	metrics         []*prometheus.Registry // one for each user
 	stop            func()
+}
+
+// wantLoaded waits until every user has taken so many changes of its certificate's files.
+func (u *users) wantLoaded(t *testing.T, times int) {
+	t.Helper()
+	eventually(t, func() error {
+		for _, m := range u.metrics {
+			families, err := m.Gather()
+			if err != nil {
+				return err
+			}
+			if n := loadedTimes(families); n != float64(times) {
+				return fmt.Errorf("a user has loaded its certificate's files %v times, want %d", n, times)
+			}
+		}
+		return nil
+	})
+}
+
+func loadedTimes(families []*dto.MetricFamily) float64 {
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "tls_reloads_total" && m.GetLabel()[0].GetValue() == "loaded" {
+				return m.GetCounter().GetValue()
+			}
+		}
+	}
+	return 0
 }
 
 func startUsers(t *testing.T, me *member, f fleet) *users {
@@ -94,12 +126,15 @@ func startUsers(t *testing.T, me *member, f fleet) *users {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wait sync.WaitGroup
 	use := func(service, address string, call func(context.Context, *client.Client) error) {
+		metrics := prometheus.NewRegistry()
+		c, err := client.New(client.Options{
+			TLSDir: filepath.Join(me.root, "tls"), Server: named(service), Log: slog.New(slog.DiscardHandler), Metrics: metrics,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.metrics = append(u.metrics, metrics)
 		wait.Go(func() {
-			c, err := client.New(client.Options{TLSDir: filepath.Join(me.root, "tls"), Server: named(service), Log: slog.New(slog.DiscardHandler)})
-			if err != nil {
-				t.Error(err)
-				return
-			}
 			defer func() { _ = c.Close() }()
 			for ctx.Err() == nil {
 				u.count(service, call(context.Background(), c))
@@ -201,22 +236,22 @@ func TestSecretsAreRotatedUnderLoad(t *testing.T) {
 		signs    parts.Authority
 		trusted  []parts.Authority
 		accepted int
-		loaded   string
+		loaded   int
 	}{
-		{before, []parts.Authority{before, after}, 2, "1"},
-		{after, []parts.Authority{before, after}, 2, "2"},
-		{after, []parts.Authority{after}, 1, "3"},
+		{before, []parts.Authority{before, after}, 2, 1},
+		{after, []parts.Authority{before, after}, 2, 2},
+		{after, []parts.Authority{after}, 1, 3},
 	} {
 		for _, m := range all {
 			m.issue(t, step.signs, step.trusted...)
 		}
 		for _, p := range []*program{f.metadata, f.rating, f.movie} {
-			p.wantProbe(t, "/metrics", http.StatusOK, `tls_reloads_total{outcome="loaded"} `+step.loaded)
+			p.wantProbe(t, "/metrics", http.StatusOK, fmt.Sprintf(`tls_reloads_total{outcome="loaded"} %d`, step.loaded))
 			if got, err := request(t, http.MethodGet, "http://"+p.admin+"/metrics", ""); err != nil || strings.Count(got.body, "\ntls_bundle_info{") != step.accepted {
 				t.Errorf("%s accepts other than %d authorities after the step: %v", p.name, step.accepted, err)
 			}
 		}
-		time.Sleep(2 * time.Second) // the caller's own files: nobody scrapes it
+		load.wantLoaded(t, step.loaded)
 		load.more(t, 100)
 	}
 	load.check(t)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"net"
 	"slices"
 	"sync"
@@ -15,6 +14,8 @@ import (
 	commonv1 "go.opentelemetry.io/proto/otlp/common/v1"
 	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/grpc"
+
+	"movieexample.com/fleet/test/ports"
 )
 
 // Span is one step of a trace, as a collector gets it. Identifiers are in hexadecimal.
@@ -49,11 +50,7 @@ type Collector struct {
 // StartCollector listens on a loopback port that stays the same over a restart, until the test ends.
 func StartCollector(tb testing.TB) *Collector {
 	tb.Helper()
-	port, err := freePort()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	c := &Collector{address: fmt.Sprintf("127.0.0.1:%d", port)}
+	c := &Collector{address: ports.Address(tb)}
 	tb.Cleanup(func() { c.Stop(tb) })
 	c.Start(tb)
 	return c

@@ -11,10 +11,15 @@ import (
 	"time"
 
 	"github.com/hashicorp/consul/api"
+
+	"movieexample.com/fleet/test/ports"
 )
 
 // ConsulEnv names the environment variable with the path of the consul binary.
 const ConsulEnv = "FLEET_CONSUL_BIN"
+
+// consulNode is how each server names itself.
+const consulNode = "test"
 
 // Consul is a real server of its own on loopback ports that stay the same over a restart. It keeps its data in memory,
 // so that a restart empties it. The kernel ends it with the test process, however that ends.
@@ -24,26 +29,24 @@ type Consul struct {
 	program string
 	dir     string
 	flags   []string
+	token   string // may do everything; empty where everybody may
 	process *exec.Cmd
 }
 
-// StartConsul makes a new, empty server, waits until it has a leader, and removes it when the test ends. Flags are
+// StartConsul makes a new, empty server, waits until it takes all requests, and removes it when the test ends. Flags are
 // given to its agent beside those that keep it on loopback.
 func StartConsul(tb testing.TB, flags ...string) *Consul {
 	tb.Helper()
-	c := &Consul{program: consulProgram(tb), dir: tb.TempDir()}
-	ports := make([]int, 0, 3)
-	for range cap(ports) {
-		port, err := freePort()
-		if err != nil {
-			tb.Fatal(err)
-		}
-		ports = append(ports, port)
-	}
-	c.Port = ports[0]
+	return startConsul(tb, "", flags...)
+}
+
+func startConsul(tb testing.TB, token string, flags ...string) *Consul {
+	tb.Helper()
+	c := &Consul{program: consulProgram(tb), dir: tb.TempDir(), token: token}
+	c.Port = ports.Free(tb)
 	c.flags = append([]string{
-		"-http-port=" + strconv.Itoa(ports[0]), "-server-port=" + strconv.Itoa(ports[1]),
-		"-serf-lan-port=" + strconv.Itoa(ports[2]), "-serf-wan-port=-1", "-dns-port=-1", "-grpc-port=-1", "-grpc-tls-port=-1",
+		"-http-port=" + strconv.Itoa(c.Port), "-server-port=" + strconv.Itoa(ports.Free(tb)),
+		"-serf-lan-port=" + strconv.Itoa(ports.Free(tb)), "-serf-wan-port=-1", "-dns-port=-1", "-grpc-port=-1", "-grpc-tls-port=-1",
 	}, flags...)
 	tb.Cleanup(func() { c.Stop(tb) })
 	c.Start(tb)
@@ -74,7 +77,7 @@ func (c *Consul) Start(tb testing.TB) {
 		tb.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()
-	args := append([]string{"agent", "-dev", "-bind=127.0.0.1", "-client=127.0.0.1", "-node=test", "-log-level=warn"}, c.flags...)
+	args := append([]string{"agent", "-dev", "-bind=127.0.0.1", "-client=127.0.0.1", "-node=" + consulNode, "-log-level=warn"}, c.flags...)
 	c.process = exec.Command(c.program, args...)
 	c.process.Dir = c.dir
 	c.process.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir, "TMPDIR=" + c.dir}
@@ -83,20 +86,22 @@ func (c *Consul) Start(tb testing.TB) {
 	if err := c.process.Start(); err != nil {
 		tb.Fatal(err)
 	}
-	c.waitForLeader(tb)
+	c.waitUntilUp(tb)
 }
 
-func (c *Consul) waitForLeader(tb testing.TB) {
+// waitUntilUp waits until the leader has registered its own node, which it does a moment after it was elected: before, it
+// refuses sessions.
+func (c *Consul) waitUntilUp(tb testing.TB) {
 	tb.Helper()
-	client := c.Client(tb)
+	client := c.as(tb, c.token)
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		leader, err := client.Status().Leader()
-		if err == nil && leader != "" {
+		checks, _, err := client.Health().Node(consulNode, nil)
+		if err == nil && len(checks) > 0 {
 			return
 		}
 		if time.Now().After(deadline) {
 			text, _ := os.ReadFile(filepath.Join(c.dir, "log"))
-			tb.Fatalf("Consul has no leader after 30 s: %v; its log:\n%s", err, text)
+			tb.Fatalf("Consul is not up after 30 s: %v; its log:\n%s", err, text)
 		}
 	}
 }
@@ -117,8 +122,13 @@ func (c *Consul) Stop(tb testing.TB) {
 // Client is a client of the server; its idle connections are closed when the test ends.
 func (c *Consul) Client(tb testing.TB) *api.Client {
 	tb.Helper()
+	return c.as(tb, "")
+}
+
+func (c *Consul) as(tb testing.TB, token string) *api.Client {
+	tb.Helper()
 	config := api.DefaultConfig()
-	config.Address = fmt.Sprintf("127.0.0.1:%d", c.Port)
+	config.Address, config.Token = fmt.Sprintf("127.0.0.1:%d", c.Port), token
 	client, err := api.NewClient(config)
 	if err != nil {
 		tb.Fatal(err)

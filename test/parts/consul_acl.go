@@ -3,14 +3,14 @@ package parts
 import (
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/consul/api"
 
 	"movieexample.com/fleet/hack/cluster/policies"
 )
 
-const manager = "11111111-2222-3333-4444-555555555555"
+// ManagementToken may do everything in a Consul with access control.
+const ManagementToken = "11111111-2222-3333-4444-555555555555"
 
 // GuardedConsul is a Consul that refuses whoever has no token.
 type GuardedConsul struct {
@@ -22,28 +22,16 @@ type GuardedConsul struct {
 // StartConsulWithACLs is [StartConsul] with access control.
 func StartConsulWithACLs(tb testing.TB) *GuardedConsul {
 	tb.Helper()
-	c := &GuardedConsul{Consul: StartConsul(tb, `-hcl=acl { enabled = true default_policy = "deny" tokens { initial_management = "`+manager+`" } }`)}
-	c.Manager = c.As(tb, manager)
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if _, _, err := c.Manager.ACL().PolicyList(nil); err == nil {
-			return c
-		} else if time.Now().After(deadline) {
-			tb.Fatalf("the management token does not act after 30 s: %v", err)
-		}
-	}
+	flag := `-hcl=acl { enabled = true default_policy = "deny" tokens { initial_management = "` + ManagementToken + `" } }`
+	c := &GuardedConsul{Consul: startConsul(tb, ManagementToken, flag)}
+	c.Manager = c.As(tb, ManagementToken)
+	return c
 }
 
 // As is a client with a token.
 func (c *GuardedConsul) As(tb testing.TB, token string) *api.Client {
 	tb.Helper()
-	config := api.DefaultConfig()
-	config.Address, config.Token = "127.0.0.1:"+strconv.Itoa(c.Port), token
-	client, err := api.NewClient(config)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(config.Transport.CloseIdleConnections)
-	return client
+	return c.as(tb, token)
 }
 
 // Grant makes a token whose policy has these rules.

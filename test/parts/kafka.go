@@ -19,6 +19,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"movieexample.com/fleet/test/ports"
 )
 
 // KafkaEnv names the environment variable with the directory of Kafka's jars.
@@ -37,6 +39,7 @@ type Kafka struct {
 	names      atomic.Int64
 	process    *exec.Cmd
 	exited     chan error
+	ports      ports.Held
 }
 
 // kafkaAdmin is the one user who is there from the start.
@@ -96,10 +99,10 @@ func secret() string {
 // prepare writes the settings and formats the data directory.
 func (k *Kafka) prepare() error {
 	var err error
-	if k.Port, err = freePort(); err != nil {
+	if k.Port, err = k.ports.Take(); err != nil {
 		return err
 	}
-	if k.controller, err = freePort(); err != nil {
+	if k.controller, err = k.ports.Take(); err != nil {
 		return err
 	}
 	if err := errors.Join(
@@ -254,6 +257,7 @@ func (k *Kafka) end(signal syscall.Signal) error {
 
 // Close ends the broker and removes its directory.
 func (k *Kafka) Close() {
+	defer k.ports.Close()
 	if err := errors.Join(k.Kill(), os.RemoveAll(k.dir)); err != nil {
 		fmt.Fprintln(os.Stderr, "Cleaning up Kafka:", err)
 	}
@@ -287,10 +291,37 @@ func (k *Kafka) admin(tb testing.TB) *kadm.Client {
 // Name is one that no other test has.
 func (k *Kafka) Name(kind string) string { return fmt.Sprintf("%s-%d", kind, k.names.Add(1)) }
 
-// Topic makes a topic, which goes with the broker.
+// Topic makes a topic, which goes with the broker, and waits until the broker leads all of its partitions.
 func (k *Kafka) Topic(tb testing.TB, name string, partitions int32) {
 	tb.Helper()
-	if _, err := k.admin(tb).CreateTopic(tb.Context(), partitions, 1, nil, name); err != nil {
+	admin := k.admin(tb)
+	made, err := admin.CreateTopic(tb.Context(), partitions, 1, nil, name)
+	if err != nil {
 		tb.Fatalf("making topic %s: %v", name, err)
+	}
+	k.until(tb, "to lead topic "+name, func(ctx context.Context) (bool, error) {
+		list, err := admin.ListTopics(ctx, name)
+		led := list[name].ID == made.ID && len(list[name].Partitions) == int(partitions)
+		for _, p := range list[name].Partitions {
+			led = led && p.Err == nil && p.Leader >= 0
+		}
+		return led, errors.Join(err, list[name].Err)
+	})
+}
+
+// until waits for the broker: the controller answers when it has noted a change, and the broker follows it a moment later.
+func (k *Kafka) until(tb testing.TB, what string, done func(ctx context.Context) (bool, error)) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
+	defer cancel()
+	for {
+		yes, err := done(ctx)
+		if yes && err == nil {
+			return
+		}
+		if ctx.Err() != nil {
+			tb.Fatalf("the broker does not come %s: %v; its log:\n%s", what, err, k.tail())
+		}
+		time.Sleep(10 * time.Millisecond) // the broker gives no signal that could be waited for
 	}
 }

@@ -1,10 +1,13 @@
 package parts
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
 // KafkaUser is somebody who may do what was granted.
@@ -23,7 +26,7 @@ func (k *Kafka) User(tb testing.TB) *KafkaUser {
 	return u
 }
 
-// ChangePassword gives the user a new password; the one before holds no longer for new connections.
+// ChangePassword gives the user a new password and waits until it holds; the one before no longer does for new connections.
 func (u *KafkaUser) ChangePassword(tb testing.TB) {
 	tb.Helper()
 	u.Password = secret()
@@ -33,6 +36,15 @@ func (u *KafkaUser) ChangePassword(tb testing.TB) {
 	if err != nil {
 		tb.Fatalf("giving %s a password: %v", u.Name, err)
 	}
+	login := scram.Auth{User: u.Name, Pass: u.Password}.AsSha512Mechanism()
+	u.broker.until(tb, "to know the password of "+u.Name, func(ctx context.Context) (bool, error) {
+		client, err := kgo.NewClient(kgo.SeedBrokers(u.broker.address()), kgo.SASL(login))
+		if err != nil {
+			return false, err
+		}
+		defer client.Close()
+		return true, client.Ping(ctx)
+	})
 }
 
 // MayRead grants what a subscriber or consumer of the topic needs.
@@ -66,7 +78,8 @@ func (u *KafkaUser) grant(tb testing.TB, topic string, operations ...kadm.ACLOpe
 
 func (u *KafkaUser) grantAll(tb testing.TB, on string, acls *kadm.ACLBuilder) *KafkaUser {
 	tb.Helper()
-	results, err := u.broker.admin(tb).CreateACLs(tb.Context(), acls)
+	admin := u.broker.admin(tb)
+	results, err := admin.CreateACLs(tb.Context(), acls)
 	if err != nil {
 		tb.Fatalf("granting rights on %s to %s: %v", on, u.Name, err)
 	}
@@ -75,6 +88,15 @@ func (u *KafkaUser) grantAll(tb testing.TB, on string, acls *kadm.ACLBuilder) *K
 			tb.Fatalf("granting %v on %s to %s: %v", r.Operation, on, u.Name, r.Err)
 		}
 	}
+	u.broker.until(tb, "to know the rights of "+u.Name+" on "+on, func(ctx context.Context) (bool, error) {
+		known, err := admin.DescribeACLs(ctx, acls)
+		for _, r := range known {
+			if r.Err != nil || len(r.Described) == 0 {
+				return false, r.Err
+			}
+		}
+		return len(known) > 0, err
+	})
 	return u
 }
 

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -18,6 +17,8 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"movieexample.com/fleet/test/ports"
 )
 
 // MariaDB is a real server of its own: data in a directory under the temporary one, one loopback port that stays the
@@ -32,6 +33,7 @@ type MariaDB struct {
 	databases atomic.Int64
 	process   *exec.Cmd
 	exited    chan error
+	ports     ports.Held
 }
 
 // WithMariaDB starts a server for the tests of a package and removes it afterwards. Call it from TestMain:
@@ -101,29 +103,9 @@ func (m *MariaDB) setOwner() error {
 }
 
 func (m *MariaDB) pickPort() error {
-	port, err := freePort()
+	port, err := m.ports.Take()
 	m.Port = port
 	return err
-}
-
-// FreePort is a loopback port that nobody listened on a moment ago.
-func FreePort(tb testing.TB) int {
-	tb.Helper()
-	port, err := freePort()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return port
-}
-
-// freePort is a loopback port that nobody listened on a moment ago.
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port, nil
 }
 
 func (m *MariaDB) data() string   { return filepath.Join(m.dir, "data") }
@@ -231,6 +213,7 @@ func (m *MariaDB) Stop() error {
 
 // Close ends the server and removes its directory.
 func (m *MariaDB) Close() {
+	defer m.ports.Close()
 	if err := errors.Join(m.Stop(), os.RemoveAll(m.dir)); err != nil {
 		fmt.Fprintln(os.Stderr, "Cleaning up MariaDB:", err)
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"movieexample.com/fleet/test/ports"
 )
 
 // Redis is a real server of its own on a loopback port that stays the same over a restart, which empties it. Its user
@@ -32,7 +34,7 @@ func StartRedis(tb testing.TB) *Redis {
 	if err != nil {
 		tb.Fatal("redis-server is not installed: apt-get install redis-server (Debian)")
 	}
-	r := &Redis{Port: FreePort(tb), program: program, dir: tb.TempDir(), password: "secret"}
+	r := &Redis{Port: ports.Free(tb), program: program, dir: tb.TempDir(), password: "secret"}
 	tb.Cleanup(func() { r.Stop(tb) })
 	r.Start(tb)
 	return r
@@ -109,11 +111,12 @@ func (r *Redis) Password(tb testing.TB, password string) {
 
 func (r *Redis) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(r.Port)) }
 
-// Admin is a client of the server's administrator.
+// Admin is a client of the server's administrator. It waits for a server that is slow, so that a busy machine changes nothing.
 func (r *Redis) Admin(tb testing.TB) *redis.Client {
 	tb.Helper()
 	client := redis.NewClient(&redis.Options{
 		Addr: r.address(), Password: "admin", MaxRetries: -1, DialerRetries: 1, DisableIdentity: true,
+		DialTimeout: time.Minute, ReadTimeout: time.Minute, WriteTimeout: time.Minute, PoolTimeout: time.Minute,
 	})
 	tb.Cleanup(func() { _ = client.Close() })
 	return client

@@ -5,7 +5,6 @@ package scale
 import (
 	"bufio"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"movieexample.com/fleet/test/apiserver"
+	"movieexample.com/fleet/test/ports"
 )
 
 // operator is the real program, built and run as users have it.
@@ -42,7 +42,7 @@ func startOperator(t *testing.T, kubeconfig []byte) *operator {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &operator{t: t, metrics: freeAddress(t)}
+	o := &operator{t: t, metrics: ports.Address(t)}
 	o.cmd = exec.Command(program, "--leader-elect=false", "--health-probe-bind-address=0", "--metrics-bind-address="+o.metrics, "--kubeconfig="+config)
 	o.cmd.Stderr = log
 	if err := o.cmd.Start(); err != nil {
@@ -70,16 +70,6 @@ func (o *operator) answers() {
 		}
 	}
 	o.t.Fatal("the operator does not show its metrics within a minute")
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 // usage is what the operator has used since it began.

@@ -58,6 +58,8 @@ type Env[C config.Settings] struct {
 	Config C
 	// Instance names this process among those of the service: its pod, else its machine.
 	Instance string
+	// Revision is what the operator calls this program with these settings; empty where nobody gave it a name.
+	Revision string
 	Log      *slog.Logger
 	Metrics  prometheus.Registerer
 	// Traces is for spans of the service's own; without a collector it records none.

@@ -1,13 +1,15 @@
 package app
 
 import (
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+
+	"movieexample.com/fleet/test/ports"
 )
 
 func TestLevelFollowsTheFile(t *testing.T) {
@@ -41,7 +43,7 @@ func TestLevelFollowsTheFile(t *testing.T) {
 }
 
 func TestProfiles(t *testing.T) {
-	port := freePort(t)
+	port := strconv.Itoa(ports.Free(t))
 	r := launch(t, program(fine, always()), "--port", "0", "--admin.pprofPort", port, "--shutdown.propagation", "0s")
 	if code, body := r.get(t, "http://127.0.0.1:"+port+"/debug/pprof/goroutine?debug=1"); code != http.StatusOK || !strings.Contains(body, "goroutine profile") {
 		t.Errorf("GET /debug/pprof/goroutine on loopback = %d %.80s, want a profile", code, body)
@@ -59,18 +61,4 @@ func TestProfiles(t *testing.T) {
 	if code := <-r.exit; code != exitOK {
 		t.Errorf("exit = %d, want 0; stderr: %s", code, r.stderr)
 	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }

@@ -109,7 +109,7 @@ func (s *server[C]) assemble(ctx context.Context) error {
 	s.connect()
 	s.clients.Trace(s.traces)
 	env := Env[C]{
-		Config: s.config, Instance: cmp.Or(s.proc.env(envPodName), hostname()), Log: s.log, Metrics: s.metrics, Traces: s.traces.Provider(), Dial: s.dial, Locks: s.locks(), Authorize: s.authorize,
+		Config: s.config, Instance: cmp.Or(s.proc.env(envPodName), hostname()), Revision: s.proc.env(envRevision), Log: s.log, Metrics: s.metrics, Traces: s.traces.Provider(), Dial: s.dial, Locks: s.locks(), Authorize: s.authorize,
 		Breaker: s.breaker, Flags: s.features, Fault: s.faults.Event,
 	}
 	if s.service, err = s.program.Build(ctx, env); err != nil {

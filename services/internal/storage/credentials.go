@@ -103,10 +103,10 @@ func (c *credentials) refuse(b binding.MySQL, err error) (binding.MySQL, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
+	case b != c.wanted: // the server has followed the files meanwhile, and another connection may have been made by now
+		return c.wanted, true
 	case c.wanted == c.good || !c.canGoBack():
 		return binding.MySQL{}, false
-	case b == c.good: // the server has followed the files meanwhile
-		return c.wanted, true
 	}
 	c.refused = c.now()
 	c.note("The database refuses the changed credentials; the ones before stay in use", err)

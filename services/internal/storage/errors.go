@@ -16,6 +16,7 @@ import (
 
 // Server error numbers: https://mariadb.com/kb/en/mariadb-error-code-reference/
 const (
+	errDiskFull           = 1021
 	errTooManyConnections = 1040
 	errDatabaseDenied     = 1044
 	errAccessDenied       = 1045
@@ -24,6 +25,7 @@ const (
 	errUnknownColumn      = 1054
 	errServerShutdown     = 1053
 	errDuplicateKey       = 1062
+	errTableFull          = 1114
 	errHostBlocked        = 1129
 	errNoSuchTable        = 1146
 	errUnknownVariable    = 1193
@@ -58,7 +60,7 @@ func deniedCredentials(err error) bool {
 }
 
 // Away tells whether err means that the database cannot be used now, and that waiting may help: not reachable, starting,
-// stopping, full, or refusing credentials or a certificate (a changed Secret heals that).
+// stopping, or refusing credentials or a certificate (a changed Secret heals that).
 func Away(err error) bool {
 	if _, ok := errors.AsType[net.Error](err); ok {
 		return true
@@ -89,7 +91,7 @@ func again(err error) bool {
 	return errors.Is(err, ErrRaced) || isNumber(err, errDeadlock, errLockWaitTimeout)
 }
 
-// Problem gives an error of the database its kind: a database that is away, too busy, or not migrated is Unavailable;
+// Problem gives an error of the database its kind: a database that is away, full, too busy, or not migrated is Unavailable;
 // anything else stays as it is.
 func Problem(err error) error {
 	switch {
@@ -99,6 +101,8 @@ func Problem(err error) error {
 		return problem.NewUnavailable(err, "the database's schema is older than this program needs; run its migrate command")
 	case again(err):
 		return problem.NewUnavailable(err, "the database is too busy with writes of the same record")
+	case isNumber(err, errDiskFull, errTableFull): // it is not away: it reads
+		return problem.NewUnavailable(err, "the database has no room left")
 	case Away(err):
 		return problem.NewUnavailable(err, "the database cannot be reached")
 	default:

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
 )
 
 // waitLongest is the longest pause between two looks at a database that is away.
@@ -44,6 +45,9 @@ func migrate(ctx context.Context, db *sql.DB, files fs.FS, log *slog.Logger) err
 	if err := checkServer(ctx, db); err != nil {
 		return err
 	}
+	if err := keepVersions(ctx, db, namedLock{log}); err != nil {
+		return fmt.Errorf("make the table of versions: %w", err)
+	}
 	provider, err := goose.NewProvider(goose.DialectMySQL, db, files,
 		goose.WithDisableGlobalRegistry(true), goose.WithSessionLocker(namedLock{log}))
 	if err != nil {
@@ -62,6 +66,32 @@ func migrate(ctx context.Context, db *sql.DB, files fs.FS, log *slog.Logger) err
 	}
 	log.Info("Database schema is up to date", "schema", version)
 	return nil
+}
+
+// keepVersions makes goose's table, with the row that it begins with, while nobody else does. Goose makes it without a lock,
+// and a process that finds it between the two statements, or after one was killed there, takes it for damaged.
+func keepVersions(ctx context.Context, db *sql.DB, lock namedLock) (err error) {
+	store, err := database.NewStore(database.DialectMySQL, goose.DefaultTablename)
+	if err != nil {
+		return err
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if err := lock.SessionLock(ctx, conn); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.SessionUnlock(context.WithoutCancel(ctx), conn)) }()
+	versions, err := store.ListMigrations(ctx, conn)
+	if isNumber(err, errNoSuchTable) {
+		err = store.CreateVersionTable(ctx, conn)
+	}
+	if err != nil || len(versions) > 0 {
+		return err
+	}
+	return store.Insert(ctx, conn, database.InsertRequest{Version: 0})
 }
 
 // failed names the migration at fault, if it was one.

@@ -57,6 +57,21 @@ func counterTable() map[string]string {
 	return map[string]string{"0001_counter.sql": header + "CREATE TABLE IF NOT EXISTS counter (id INT PRIMARY KEY, n INT NOT NULL);"}
 }
 
+// A process that was killed between the two statements that make the table of versions leaves it empty.
+func TestMigrateAfterAKillAtTheVeryBegin(t *testing.T) {
+	noLeaks(t)
+	dir := server.Database(t)
+	db := openDB(t, dir)
+	for _, step := range []string{"make it", "empty it"} {
+		if err := storage.Migrate(t.Context(), dir, files(counterTable()), quiet()); err != nil {
+			t.Fatalf("%s: Migrate = %v, want nil", step, err)
+		}
+		if _, err := db.ExecContext(t.Context(), "DELETE FROM goose_db_version"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestMigrateByManyAtOnce(t *testing.T) {
 	noLeaks(t)
 	dir := server.Database(t)

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"movieexample.com/fleet/test/bench/table"
-	"movieexample.com/fleet/test/parts"
+	"movieexample.com/fleet/test/ports"
 )
 
 const (
@@ -26,7 +26,7 @@ const (
 func TestBenchIdle(t *testing.T) {
 	for _, name := range []string{"metadata", "rating", "movie", "auth"} {
 		t.Run(name, func(t *testing.T) {
-			admin := parts.FreePort(t)
+			admin := ports.Free(t)
 			began := time.Now()
 			pid := start(t, filepath.Join(programs, name), nil,
 				"--api.port=0", "--rest.port=0", fmt.Sprintf("--admin.port=%d", admin), "--shutdown.propagation=0s", "--log.level=warn")

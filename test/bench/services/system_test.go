@@ -25,6 +25,7 @@ import (
 	moviev1 "movieexample.com/fleet/services/proto/movie/v1"
 	ratingv1 "movieexample.com/fleet/services/proto/rating/v1"
 	"movieexample.com/fleet/test/parts"
+	"movieexample.com/fleet/test/ports"
 )
 
 const identityOf = "spiffe://fleet.test/ns/bench/sa/"
@@ -112,7 +113,7 @@ func service(tb testing.TB, name, config, tls string) (address string, pid int) 
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		tb.Fatal(err)
 	}
-	api := parts.FreePort(tb)
+	api := ports.Free(tb)
 	pid = start(tb, filepath.Join(programs, name), []string{
 		"FLEET_CONFIG=" + file, "SERVICE_BINDING_ROOT=" + filepath.Dir(tls), "FLEET_REVISION=bench",
 	}, fmt.Sprintf("--api.port=%d", api), "--rest.port=0", "--admin.port=0", "--shutdown.propagation=0s")
@@ -121,7 +122,7 @@ func service(tb testing.TB, name, config, tls string) (address string, pid int) 
 
 func bare(tb testing.TB, role, tls string, env ...string) (address string, pid int) {
 	tb.Helper()
-	address = loopback(parts.FreePort(tb))
+	address = ports.Address(tb)
 	pid = start(tb, os.Args[0], append(env, envRole+"="+role, envListen+"="+address, envTLS+"="+tls))
 	return address, pid
 }

@@ -26,15 +26,19 @@ const (
 // Open makes a client of the Redis that the binding in dir names. It connects when it is first used, and reads the binding
 // again for each new connection: changed credentials need no restart.
 func Open(dir string, log *slog.Logger) *redis.Client {
+	return open(dir, log, dialTimeout, callTimeout)
+}
+
+func open(dir string, log *slog.Logger, dialing, calling time.Duration) *redis.Client {
 	redis.SetLogger(clientLog{log}) // the library has one for all clients
 	return redis.NewClient(&redis.Options{
 		Addr:   "binding", // replaced for each connection
-		Dialer: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, dir) },
+		Dialer: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, dir, dialing) },
 		CredentialsProviderContext: func(context.Context) (username, password string, err error) {
 			b, err := binding.ReadRedis(dir)
 			return b.Username, b.Password, err
 		},
-		DialTimeout: dialTimeout, ReadTimeout: callTimeout, WriteTimeout: callTimeout, PoolTimeout: callTimeout,
+		DialTimeout: dialing, ReadTimeout: calling, WriteTimeout: calling, PoolTimeout: calling,
 		ContextTimeoutEnabled: true,
 		MaxRetries:            -1, // whoever is behind the cache is asked instead
 		DialerRetries:         1,
@@ -46,12 +50,12 @@ func Open(dir string, log *slog.Logger) *redis.Client {
 	})
 }
 
-func dial(ctx context.Context, dir string) (net.Conn, error) {
+func dial(ctx context.Context, dir string, timeout time.Duration) (net.Conn, error) {
 	b, err := binding.ReadRedis(dir)
 	if err != nil {
 		return nil, err
 	}
-	dialer := &net.Dialer{Timeout: dialTimeout}
+	dialer := &net.Dialer{Timeout: timeout}
 	if config := b.TLS(); config != nil {
 		return (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, "tcp", b.Address())
 	}

@@ -39,15 +39,16 @@ type Options struct {
 type Store[V any] struct {
 	client  *redis.Client
 	options Options
+	limit   time.Duration // of one question
 	hits    prometheus.Counter
 	misses  prometheus.Counter
 	failed  prometheus.Counter
 }
 
-// New uses the client; the caller closes it.
+// New uses the client; the caller closes it. A question takes no longer than the client may take to connect.
 func New[V any](client *redis.Client, o Options) *Store[V] {
 	return &Store[V]{
-		client: client, options: o,
+		client: client, options: o, limit: client.Options().DialTimeout,
 		hits:   o.Metrics.Counter(o.Name, cache.Hit),
 		misses: o.Metrics.Counter(o.Name, cache.Miss),
 		failed: o.Metrics.Counter(o.Name, cache.Failed),
@@ -164,7 +165,7 @@ func (s *Store[V]) ask(ctx context.Context, call func(context.Context) error) bo
 	}
 	how := breaker.Unknown
 	defer func() { pass.Done("", how) }()
-	limited, cancel := context.WithTimeout(ctx, dialTimeout)
+	limited, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()
 	switch err = call(limited); {
 	case err == nil:

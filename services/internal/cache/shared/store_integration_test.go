@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
 	"movieexample.com/fleet/services/internal/breaker"
@@ -39,12 +40,24 @@ type fixture struct {
 	reads    int
 }
 
+// newFixture waits for a Redis that is slow, so that a busy machine changes nothing.
 func newFixture(t *testing.T, binding string) *fixture {
+	t.Helper()
+	return newFixtureWith(t, binding, shared.OpenPatient)
+}
+
+// newHasty has the limits of a service.
+func newHasty(t *testing.T, binding string) *fixture {
+	t.Helper()
+	return newFixtureWith(t, binding, shared.Open)
+}
+
+func newFixtureWith(t *testing.T, binding string, open func(string, *slog.Logger) *redis.Client) *fixture {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
 	registry := prometheus.NewRegistry()
 	f := &fixture{metrics: cache.NewMetrics(registry), database: map[string]movie{"a": {"A", 1}, "b": {"B", 2}}}
-	client := shared.Open(binding, slog.New(slog.DiscardHandler))
+	client := open(binding, slog.New(slog.DiscardHandler))
 	t.Cleanup(func() {
 		if err := client.Close(); err != nil {
 			t.Error(err)
@@ -164,7 +177,7 @@ func TestWriteThatFailsDropsToo(t *testing.T) {
 func TestRedisAway(t *testing.T) {
 	server := parts.StartRedis(t)
 	dir := server.Binding(t)
-	f := newFixture(t, dir)
+	f := newHasty(t, dir)
 	ask := func(what string, most time.Duration) {
 		t.Helper()
 		for i := range 200 {
@@ -216,7 +229,7 @@ func TestWhatCannotBeReadIsReadAnew(t *testing.T) {
 }
 
 func TestBindingThatIsNotThere(t *testing.T) {
-	f := newFixture(t, filepath.Join(t.TempDir(), "redis"))
+	f := newHasty(t, filepath.Join(t.TempDir(), "redis"))
 	for i := range 3 {
 		f.want(t, "a", movie{"A", 1}, i+1)
 	}

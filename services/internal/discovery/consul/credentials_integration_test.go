@@ -15,6 +15,7 @@ import (
 	"movieexample.com/fleet/services/internal/discovery/consul"
 	"movieexample.com/fleet/services/internal/discovery/discoverytest"
 	"movieexample.com/fleet/test/parts"
+	"movieexample.com/fleet/test/ports"
 )
 
 // ownRules let the tests' service register, and nothing else.
@@ -56,9 +57,7 @@ func TestATokenIsRotatedUnderLoad(t *testing.T) {
 		t.Errorf("Deregister() after the rotation = %v, want no error", err)
 	}
 	time.Sleep(7 * time.Second) // longer than a report may be late: the token deleted would lose the registration
-	if got := passing(admin); got != 1 {
-		t.Errorf("%d instances are healthy after the rotation, want 1", got)
-	}
+	discoverytest.Eventually(t, "the instance is healthy after the rotation", func() bool { return passing(admin) == 1 })
 	announce(t, r, discoverytest.StartInstance(t, "b", "v2").Instance)
 	discoverytest.Eventually(t, "callers hear of an instance that came after the rotation", func() bool { return !load.Last("v2").IsZero() })
 	load.WantNoFailure(t)
@@ -87,7 +86,7 @@ func TestTLSToConsul(t *testing.T) {
 	pair := ours.Leaf(t, "")
 	files := t.TempDir()
 	parts.WriteBinding(t, files, map[string]string{"crt": string(pair.Certificate), "key": string(pair.Key), "ca": string(ours.Certificate())})
-	port := parts.FreePort(t)
+	port := ports.Free(t)
 	server := parts.StartConsul(t, "-https-port="+strconv.Itoa(port),
 		fmt.Sprintf(`-hcl=tls { https { ca_file = "%[1]s/ca" cert_file = "%[1]s/crt" key_file = "%[1]s/key" } }`, files))
 	dir := filepath.Join(t.TempDir(), "consul")

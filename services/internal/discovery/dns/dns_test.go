@@ -101,7 +101,11 @@ func TestCallsFollowThePods(t *testing.T) {
 
 	n.set(dnsmessage.RCodeSuccess, "127.0.0.2")
 	discoverytest.Eventually(t, "the change is known", func() bool { return n.questions() > 4 })
-	time.Sleep(100 * time.Millisecond) // calls that were under way
+	discoverytest.Eventually(t, "calls that were under way have ended", func() bool {
+		before := a.calls.Load()
+		load.More(t, 20)
+		return a.calls.Load() == before
+	})
 	a.stop()
 	before := a.calls.Load()
 	load.More(t, 100)

@@ -214,7 +214,8 @@ func TestNobodyIsTold(t *testing.T) {
 	wantCount(t, db, "TRUE", 0)
 }
 
-// Many instances, writers at once and failures in between: nothing is lost, and records keep their order.
+// Many instances, writers at once and failures in between: nothing is lost, and records keep their order. What was published
+// may be published again: its mark is lost where a connection to the database is.
 func TestManyInstances(t *testing.T) {
 	db := newDatabase(t)
 	p := &recorder{}
@@ -252,9 +253,6 @@ func TestManyInstances(t *testing.T) {
 			t.Errorf("%d events of %s, want %d", len(list), record, each)
 		}
 	}
-	if got := len(p.published()); got != writers*each {
-		t.Errorf("%d events published, want %d: refused ones only are repeated", got, writers*each)
-	}
 }
 
 // The connection is lost between publishing and marking, as when the process is killed there: the batch comes once more.
@@ -270,7 +268,9 @@ func TestKilledBetweenPublishAndMark(t *testing.T) {
 		}
 		first = false
 		p.got = append(p.got, list...) // stored, but nobody learns of it
-		killRelay(t, db)
+		if err := killRelay(t.Context(), db); err != nil {
+			t.Error(err)
+		}
 		return nil
 	}
 	relay(t, db, o, p, time.Hour)
@@ -282,14 +282,14 @@ func TestKilledBetweenPublishAndMark(t *testing.T) {
 }
 
 // killRelay ends the connection that holds the relay's lock.
-func killRelay(t *testing.T, db *sql.DB) {
-	t.Helper()
+func killRelay(ctx context.Context, db *sql.DB) error {
 	var id int64
-	err := db.QueryRowContext(t.Context(), "SELECT IS_USED_LOCK(CONCAT('fleet-outbox-', LEFT(SHA2(DATABASE(), 256), 32)))").Scan(&id)
+	err := db.QueryRowContext(ctx, "SELECT IS_USED_LOCK(CONCAT('fleet-outbox-', LEFT(SHA2(DATABASE(), 256), 32)))").Scan(&id)
 	if err != nil {
-		t.Fatal(err)
+		return fmt.Errorf("who has the relay's lock: %w", err)
 	}
-	server.Exec(t, fmt.Sprintf("KILL CONNECTION %d", id))
+	_, err = db.ExecContext(ctx, fmt.Sprintf("KILL CONNECTION %d", id))
+	return err
 }
 
 // An event that cannot be published holds back its record's later ones, and no other record's.
@@ -372,6 +372,7 @@ func TestKafkaIsAway(t *testing.T) {
 	registry, _ := relay(t, db, o, p, time.Hour)
 	add(t, db, o, changes(0, 100)...)
 	until(eventstest.AtLeast(100))
+	wantCount(t, db, "publish_time IS NULL", 0) // the relay knows too: what is marked no more is published again
 
 	if err := broker.Kill(); err != nil {
 		t.Fatal(err)

@@ -213,7 +213,7 @@ func TestNamesThatAreOnlyNames(t *testing.T) {
 
 func TestADisconnectLeavesWhatCanGoOn(t *testing.T) {
 	dir := t.TempDir()
-	s := uploadtest.Serve(t, dir, uploadtest.Options{StreamIdle: 100 * time.Millisecond})
+	s := uploadtest.Serve(t, dir, uploadtest.Options{StreamIdle: time.Second})
 	client := uploadtest.Client(t, s.Address)
 	offset := func() int64 {
 		u, _ := client.GetUpload(t.Context(), &moviev1.GetUploadRequest{UploadId: uploadID})

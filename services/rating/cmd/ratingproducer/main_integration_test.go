@@ -5,6 +5,7 @@ package main_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -73,8 +74,10 @@ func received(t *testing.T, topic string, n int) []*kgo.Record {
 	t.Helper()
 	client := broker.Client(t, kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	var list []*kgo.Record
-	for deadline := time.Now().Add(time.Minute); len(list) < n && time.Now().Before(deadline); {
-		list = append(list, client.PollFetches(t.Context()).Records()...)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for len(list) < n && ctx.Err() == nil {
+		list = append(list, client.PollFetches(ctx).Records()...)
 	}
 	return list
 }

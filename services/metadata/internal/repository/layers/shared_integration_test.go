@@ -23,10 +23,8 @@ func TestContractOfShared(t *testing.T) {
 	server := parts.StartRedis(t)
 	log := slog.New(slog.DiscardHandler)
 	repositorytest.Run(t, func(t *testing.T) repositorytest.Repository {
-		client := shared.Open(server.Binding(t), log)
-		t.Cleanup(func() { _ = client.Close() })
 		registry := prometheus.NewRegistry()
-		return layers.Share(memory.New(), shared.New[model.Metadata](client, shared.Options{
+		return layers.Share(memory.New(), shared.New[model.Metadata](server.Admin(t), shared.Options{
 			Name: "metadata_shared", Prefix: t.Name() + ":", TTL: time.Minute, Log: log,
 			Breaker: breaker.New("redis", breaker.NewMetrics(registry), log), Metrics: cache.NewMetrics(registry),
 		}))
