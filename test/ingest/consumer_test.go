@@ -17,7 +17,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"movieexample.com/fleet/test/docs/catalogue"
-	"movieexample.com/fleet/test/parts"
+	"movieexample.com/fleet/test/ports"
 )
 
 // consumer is a process of `rating ingest`.
@@ -48,7 +48,8 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// swift are settings under which a killed consumer's partitions go to others soon.
+// swift is a setting under which a killed consumer's partitions go to others soon: and those of one that a busy machine does
+// not let speak for as long.
 const swift = "--ingest.sessionTimeout=2s"
 
 // start starts a consumer. If it still runs when the test ends it must end well.
@@ -60,9 +61,9 @@ func (w *world) start(t *testing.T, name string, args ...string) *consumer {
 // startWith starts one of another build, with further variables of its environment.
 func (w *world) startWith(t *testing.T, name, program string, env []string, args ...string) *consumer {
 	t.Helper()
-	port := parts.FreePort(t)
+	port := ports.Free(t)
 	c := &consumer{name: name, admin: fmt.Sprintf("http://127.0.0.1:%d", port), done: make(chan struct{})}
-	c.cmd = w.command(t, append([]string{"ingest", swift, fmt.Sprintf("--admin.port=%d", port)}, args...)...)
+	c.cmd = w.command(t, append([]string{"ingest", fmt.Sprintf("--admin.port=%d", port)}, args...)...)
 	c.cmd.Path = program
 	c.cmd.Env = append(append(c.cmd.Env, "POD_NAME="+name), env...)
 	c.cmd.Stdout, c.cmd.Stderr = &c.log, &c.log
@@ -169,6 +170,18 @@ func (c *consumer) metric(t *testing.T, name string, label ...string) float64 {
 		}
 	}
 	return sum
+}
+
+// wantMetric waits until the family's series come to this. A batch is counted a moment after the database has it, so that
+// who has seen the one need not see the other yet.
+func (c *consumer) wantMetric(t *testing.T, want float64, name string, label ...string) {
+	t.Helper()
+	eventually(t, patience, func(context.Context) error {
+		if got := c.metric(t, name, label...); got != want {
+			return fmt.Errorf("%s%q of %s = %v, want %v", name, label, c.name, got, want)
+		}
+		return nil
+	})
 }
 
 func labelled(m *dto.Metric, name, value string) bool {

@@ -4,7 +4,10 @@ package ingest_test
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,4 +66,29 @@ func (w *world) buried(t *testing.T, kafka *parts.Kafka) map[site]string {
 		found[site{int32(partition), offset}] = headers["dead-letter-cause"]
 	}
 	return found
+}
+
+// Letters that a broker would refuse together, as a batch that is too large, keep their events, and go back to their source.
+func TestManyLettersAtOnce(t *testing.T) {
+	w := newWorld(t, 12)
+	client := broker.Client(t, kgo.DefaultProduceTopic(w.topic), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()))
+	var records []*kgo.Record
+	for range 3000 {
+		random := make([]byte, 1000) // what compresses well would pass for small
+		_, _ = rand.Read(random)     // never fails
+		records = append(records, kgo.StringRecord(hex.EncodeToString(random)))
+	}
+	if err := client.ProduceSync(t.Context(), records...).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	w.start(t, "pod-1").endAfter(t, func() { w.wantConsumed(t, patience) })
+	letters := w.letterRecords(t, broker)
+	for _, r := range letters {
+		if len(r.Value) != 2000 {
+			t.Fatalf("a letter has %d bytes, want the event's 2000", len(r.Value))
+		}
+	}
+	if out, err := w.command(t, "replay", "--yes").CombinedOutput(); err != nil || !strings.Contains(string(out), strconv.Itoa(len(letters))) {
+		t.Errorf("rating replay = %v, want %d letters sent\n%s", err, len(letters), out)
+	}
 }

@@ -16,11 +16,11 @@ func TestRebalanceStorms(t *testing.T) {
 			w, s := newWorld(t, 6), newStream(500, 200)
 			f := &fleet{w: w}
 			f.start(t, "--ingest.protocol="+protocol)
-			sent := make(chan struct{})
-			go func() { defer close(sent); s.send(t, broker, w.topic, times(t, 30_000), 4000) }()
+			sent := s.sending(t, broker, w.topic, times(t, 30_000), 4000)
 			for flowing := true; flowing; {
 				select {
-				case <-sent:
+				case err := <-sent:
+					wantSent(t, err)
 					flowing = false
 				case <-time.After(300 * time.Millisecond):
 					f.start(t, "--ingest.protocol="+protocol).wantReady(t)

@@ -5,6 +5,7 @@ package ingest_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -116,22 +117,47 @@ func encode(n int, k key, r row, pad string) []byte {
 // send produces so many events, one in a hundred of them twice, at most rate a second, and waits for all acknowledgements.
 func (s *stream) send(t *testing.T, kafka *parts.Kafka, topic string, events, rate int) {
 	t.Helper()
+	wantSent(t, <-s.sending(t, kafka, topic, events, rate))
+}
+
+func wantSent(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sending sends while the test goes on. The channel tells once how it ended, and is closed then.
+func (s *stream) sending(t *testing.T, kafka *parts.Kafka, topic string, events, rate int) <-chan error {
+	t.Helper()
 	client := kafka.Client(t, kgo.DefaultProduceTopic(topic), kgo.ProducerLinger(5*time.Millisecond))
+	sent, over := make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(over)
+		defer close(sent)
+		sent <- s.produce(t.Context(), client, events, rate)
+	}()
+	t.Cleanup(func() { <-over })
+	return sent
+}
+
+func (s *stream) produce(ctx context.Context, client *kgo.Client, events, rate int) error {
 	var failed error
 	began := time.Now()
-	for n := range events {
+	for n := 0; n < events && ctx.Err() == nil; n++ {
 		record, cause := s.next(n)
 		for range 1 + boolean(n%100 == 50) {
 			copied := *record
-			client.Produce(t.Context(), &copied, func(r *kgo.Record, err error) { s.sent(r, err, cause, &failed) })
+			client.Produce(ctx, &copied, func(r *kgo.Record, err error) { s.sent(r, err, cause, &failed) })
 		}
 		if rate > 0 && n%100 == 0 {
 			time.Sleep(time.Until(began.Add(time.Duration(n) * time.Second / time.Duration(rate))))
 		}
 	}
-	if err := client.Flush(t.Context()); err != nil || failed != nil {
-		t.Fatalf("sending events = %v, %v", err, failed)
+	if err := errors.Join(client.Flush(ctx), failed); err != nil {
+		return fmt.Errorf("sending events: %w", err)
 	}
+	return nil
 }
 
 func boolean(yes bool) int {

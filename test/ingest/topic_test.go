@@ -3,11 +3,9 @@
 package ingest_test
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -62,9 +60,7 @@ func TestAGroupResetInKafkaHasNoEffect(t *testing.T) {
 	c := w.start(t, "pod-2")
 	c.wantLog(t, "rating rewind")
 	w.wantConsumed(t, patience)
-	if got := c.metric(t, "ingest_events_total"); got != 101 {
-		t.Errorf("%v events were consumed after the reset, want the 101 new ones", got)
-	}
+	c.wantMetric(t, 101, "ingest_events_total") // the new ones
 	s.check(t, w)
 }
 
@@ -96,9 +92,7 @@ func TestRemovedEventsAreToldOf(t *testing.T) {
 	c := w.start(t, "pod-2")
 	w.wantConsumed(t, patience)
 	c.wantLog(t, "were removed from the topic before they were consumed")
-	if got := c.metric(t, "ingest_missed_total"); got != 505 {
-		t.Errorf("ingest_missed_total = %v, want 505", got)
-	}
+	c.wantMetric(t, 505, "ingest_missed_total")
 	s.check(t, w)
 }
 
@@ -130,9 +124,7 @@ func TestAnEventOfTenMegabytes(t *testing.T) {
 	alter(w.letters)
 	send(huge + "y")
 	w.wantConsumed(t, patience)
-	if got := c.metric(t, "ingest_events_total", "outcome", "applied"); got != 1 {
-		t.Errorf("%v events were applied, want the large one", got)
-	}
+	c.wantMetric(t, 1, "ingest_events_total", "outcome", "applied") // the large one
 	s.bad = map[site]string{{0, 1}: "unparsable", {0, 2}: "unparsable"}
 	sizes := map[int]bool{}
 	for _, r := range w.letterRecords(t, broker) {
@@ -171,15 +163,8 @@ func TestTransactionsOfProducers(t *testing.T) {
 	c := w.start(t, "pod-1")
 	w.wantConsumed(t, patience)
 	s.check(t, w)
-	if got := c.metric(t, "ingest_events_total"); got != 40 {
-		t.Errorf("%v events were consumed, want the 40 of the transactions that were committed", got)
-	}
-	eventually(t, patience, func(context.Context) error {
-		if lag := c.metric(t, "ingest_lag_records"); lag != 0 {
-			return fmt.Errorf("ingest_lag_records = %v, want 0: a marker is no event that waits", lag)
-		}
-		return nil
-	})
+	c.wantMetric(t, 40, "ingest_events_total") // of the transactions that were committed
+	c.wantMetric(t, 0, "ingest_lag_records")   // a marker is no event that waits
 }
 
 // Who may not do something is told what to grant, and goes on when it is granted.

@@ -24,6 +24,7 @@ type ingesting struct {
 	Protocol        string        `config:"protocol" enum:"classic,consumer" help:"how the group shares out partitions; consumer (KIP-848) needs Kafka 4.3 or newer"`
 	SessionTimeout  time.Duration `config:"sessionTimeout" help:"how long a consumer may be silent before others get its partitions; with protocol consumer the brokers decide"`
 	BatchEvents     int           `config:"batchEvents" help:"most events of one transaction"`
+	Shadow          bool          `config:"shadow" help:"only read along, from now on: no group is joined, and nothing is stored or sent"`
 }
 
 func defaultIngesting() ingesting {
@@ -72,24 +73,36 @@ func withStore(env app.Env[settings], do func(*mysql.Repository) error) error {
 }
 
 func buildIngest(_ context.Context, env app.Env[settings]) (app.Service, error) {
-	if env.Config.Storage.Kind == config.Memory {
+	c := env.Config.Ingest
+	if env.Config.Storage.Kind == config.Memory && !c.Shadow {
 		return app.Service{}, errors.New("storage.kind is memory: ratings would end with this process, and nobody could read them; set it to mysql")
 	}
 	if _, err := broker.FromBinding(); err != nil {
 		return app.Service{}, err
 	}
-	db, service, err := app.OpenDatabase(env, name, mysql.LowestSchema, true)
+	service, store, err := storeOf(env)
 	if err != nil {
 		return app.Service{}, err
 	}
-	c := env.Config.Ingest
 	consumer := ingest.New(ingest.Options{
-		Topic: c.Topic, Group: c.Group, DeadLetters: c.DeadLetterTopic, ClientID: env.Instance,
-		NewProtocol: c.Protocol == "consumer", SessionTimeout: c.SessionTimeout, BatchEvents: c.BatchEvents,
-		Read: broker.FromBinding, Store: mysql.New(db), Rules: env.Config.rules(), Fault: env.Fault, Now: time.Now,
+		Topic: c.Topic, Group: c.Group, DeadLetters: c.DeadLetterTopic, ClientID: env.Instance, Revision: env.Revision,
+		NewProtocol: c.Protocol == "consumer", SessionTimeout: c.SessionTimeout, BatchEvents: c.BatchEvents, Shadow: c.Shadow,
+		Read: broker.FromBinding, Store: store, Rules: env.Config.rules(), Fault: env.Fault, Now: time.Now,
 		Metrics: env.Metrics, Log: env.Log, Traces: env.Traces,
 	})
 	service.Workers = []app.Worker{{Name: "consumer", Run: consumer.Run}}
 	service.Checks = append(service.Checks, lifecycle.Check{Name: "group", Run: consumer.Ready, Fallback: true})
 	return service, nil
+}
+
+// storeOf opens the database; a shadow has none.
+func storeOf(env app.Env[settings]) (app.Service, ingest.Store, error) {
+	if env.Config.Ingest.Shadow {
+		return app.Service{}, nil, nil
+	}
+	db, service, err := app.OpenDatabase(env, name, mysql.LowestSchema, true)
+	if err != nil {
+		return app.Service{}, nil, err
+	}
+	return service, mysql.New(db), nil
 }

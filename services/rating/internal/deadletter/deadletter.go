@@ -38,7 +38,7 @@ type Letter struct {
 	Event *kgo.Record // key, value and headers as they came; topic, partition, offset and time where and when it stood
 	Cause string
 	Error string
-	// Omitted is how many bytes of value were left out because the topic of dead letters takes no record so large.
+	// Omitted is how many bytes of the event were left out because the topic of dead letters takes no record so large.
 	Omitted int
 }
 
@@ -51,11 +51,26 @@ func New(event *kgo.Record, cause string, err error) Letter {
 	return Letter{Event: event, Cause: cause, Error: text}
 }
 
-// WithoutValue is the letter where there is no room for the event itself, which stays at its source for as long as that
-// keeps it.
-func (l Letter) WithoutValue() Letter {
-	l.Omitted = len(l.Event.Value)
-	return l
+// Shorter is the letter where there is no room for all of the event, which stays at its source for as long as that keeps it:
+// first without its value, then without its key and headers too. ok is false where nothing is left to leave out.
+func (l Letter) Shorter() (shorter Letter, ok bool) {
+	e := *l.Event
+	size := len(e.Key)
+	for _, h := range e.Headers {
+		size += len(h.Key) + len(h.Value)
+	}
+	switch {
+	case len(e.Value) > 0:
+		l.Omitted += len(e.Value)
+		e.Value = nil
+	case size > 0:
+		l.Omitted += size
+		e.Key, e.Headers = nil, nil
+	default:
+		return l, false
+	}
+	l.Event = &e
+	return l, true
 }
 
 // Record is the letter as it is written to the topic.
@@ -69,7 +84,6 @@ func (l Letter) Record(topic string) *kgo.Record {
 		r.Headers = append(r.Headers, kgo.RecordHeader{Key: h[0], Value: []byte(h[1])})
 	}
 	if l.Omitted > 0 {
-		r.Value = nil
 		r.Headers = append(r.Headers, kgo.RecordHeader{Key: headerOmitted, Value: []byte(strconv.Itoa(l.Omitted))})
 	}
 	return r

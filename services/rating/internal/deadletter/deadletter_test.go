@@ -35,9 +35,23 @@ func TestALetterTellsAllOfItsEvent(t *testing.T) {
 }
 
 func TestALetterWithoutRoomNamesItsEvent(t *testing.T) {
-	got, err := deadletter.Read(deadletter.New(event(), "invalid", errors.New("is too large")).WithoutValue().Record("ratings.dlq"))
-	if err != nil || got.Omitted != len(event().Value) || got.Event.Value != nil || got.Event.Offset != 123 {
-		t.Errorf("Read() = %+v, %v, want the place of the event and how much was left out", got, err)
+	l := deadletter.New(event(), "invalid", errors.New("is too large"))
+	for _, want := range []struct {
+		omitted, headers int
+		key              string
+	}{{len(event().Value), 1, "movie/1"}, {len(event().Value) + len("movie/1") + len("traceparent") + len("00-1"), 0, ""}} {
+		var ok bool
+		l, ok = l.Shorter()
+		got, err := deadletter.Read(l.Record("ratings.dlq"))
+		if err != nil || !ok || got.Omitted != want.omitted || got.Event.Value != nil || got.Event.Offset != 123 {
+			t.Errorf("Read() = %+v, %v, want the place of the event and that %d bytes were left out", got, err, want.omitted)
+		}
+		if string(got.Event.Key) != want.key || len(got.Event.Headers) != want.headers {
+			t.Errorf("key %q, headers %v, want %q and %d", got.Event.Key, got.Event.Headers, want.key, want.headers)
+		}
+	}
+	if _, ok := l.Shorter(); ok {
+		t.Error("Shorter() of a letter without anything of its event, want none")
 	}
 }
 

@@ -67,6 +67,7 @@ func (p *partition) untilStored(ctx context.Context, from int64, items []item) e
 		began := p.Now()
 		err := p.attempt(ctx, from, items)
 		if err == nil {
+			p.trouble.away.works(forDatabase)
 			p.metrics.batch(len(items), p.Now().Sub(began))
 			p.place.move(p.spanOf(from, items).Next, newest(items))
 			return nil
@@ -74,7 +75,7 @@ func (p *partition) untilStored(ctx context.Context, from int64, items []item) e
 		if _, broken := errors.AsType[*poison](err); broken || errors.Is(err, model.ErrMoved) || ctx.Err() != nil {
 			return err
 		}
-		p.metrics.failed(items)
+		p.metrics.failed(p.source.Partition, items)
 		p.trouble.tell(ctx, fmt.Sprintf("A batch of partition %d failed and is tried again", p.source.Partition), err)
 		wait.pause(p.life) //nolint:contextcheck // a partition that is given back waits no longer
 		if p.life.Err() != nil {
@@ -92,7 +93,7 @@ func (p *partition) attempt(ctx context.Context, from int64, items []item) error
 	if err != nil {
 		return err
 	}
-	p.metrics.consumed(items, outcomes)
+	p.metrics.consumed(p.source.Partition, items, outcomes)
 	return nil
 }
 

@@ -96,7 +96,7 @@ func work(t *testing.T) (*partition, *store, *box) {
 		Rules:   controller.Rules{RecordTypes: []string{"movie"}, Retention: controller.DefaultRetention},
 		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Traces: noop.NewTracerProvider(),
 	})
-	p := newPartition(&member{Consumer: c, letters: b, hard: t.Context()}, model.Source{Group: "rating", Topic: "ratings", Partition: 3})
+	p := newPartition(&member{Consumer: c, letters: b, alone: b, hard: t.Context()}, model.Source{Group: "rating", Topic: "ratings", Partition: 3})
 	t.Cleanup(p.giveUp)
 	if _, err := s.Begin(t.Context(), p.source, 100); err != nil {
 		t.Fatal(err)
@@ -115,7 +115,7 @@ func record(offset int64, value string) *kgo.Record {
 }
 
 func (p *partition) count(outcome string) float64 {
-	return testutil.ToFloat64(p.metrics.events.WithLabelValues(outcome))
+	return testutil.ToFloat64(p.metrics.counts(p.source.Partition).WithLabelValues(outcome))
 }
 
 func TestABadEventIsADeadLetterAndTheOthersAreStored(t *testing.T) {
@@ -234,11 +234,35 @@ func TestATransientFailureIsTriedAgain(t *testing.T) {
 		if first, last := at[1].Sub(at[0]), at[19].Sub(at[18]); first > shortestPause || last < longestPause/2 || last > longestPause {
 			t.Errorf("pauses grew from %v to %v, want up to %v and then up to %v", first, last, shortestPause, longestPause)
 		}
-		if p.count(outcomeFailed) != 38 || p.count(outcomeApplied) != 1 || p.count(outcomeDeadLettered) != 1 {
-			t.Errorf("%v events failed, want both of 19 tries", p.count(outcomeFailed))
+		if p.count(outcomeFailed) != 2 || p.count(outcomeApplied) != 1 || p.count(outcomeDeadLettered) != 1 {
+			t.Errorf("%v events failed in 19 tries, want each counted once", p.count(outcomeFailed))
 		}
 		if len(b.got) != 1 {
 			t.Errorf("%d dead letters, want the one to be written once", len(b.got))
+		}
+	})
+}
+
+// An event that has failed is not counted anew when its batch is split, and its halves fail too.
+func TestASplitBatchCountsNoFailureTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, s, _ := work(t)
+		tries := 0
+		s.fail = func(writes []model.Write) error {
+			switch tries++; {
+			case tries%2 == 1:
+				return problem.NewUnavailable(errors.New("gone"), "the database cannot be reached")
+			case slices.ContainsFunc(writes, func(w model.Write) bool { return w.Key.UserID == "poison" }):
+				return &mysql.MySQLError{Number: 1406}
+			}
+			return nil
+		}
+		records := []*kgo.Record{put(100, "ann"), put(101, "poison"), put(102, "bob"), put(103, "eve")}
+		if next, err := p.take(100, records); err != nil || next != 104 {
+			t.Errorf("take() = %d, %v, want 104", next, err)
+		}
+		if p.count(outcomeFailed) != 4 || p.count(outcomeApplied) != 3 || p.count(outcomeDeadLettered) != 1 {
+			t.Errorf("%v failed, %v applied, %v dead-lettered in %d tries, want 4, 3 and 1", p.count(outcomeFailed), p.count(outcomeApplied), p.count(outcomeDeadLettered), tries)
 		}
 	})
 }
@@ -260,29 +284,77 @@ func TestNothingIsStoredBeforeItsDeadLetters(t *testing.T) {
 		if _, err := p.take(100, []*kgo.Record{record(100, "{"), put(101, "ann")}); err != nil {
 			t.Errorf("take() = %v", err)
 		}
-		if b.purged != 4 || len(b.got) != 1 || p.count(outcomeFailed) != 8 {
-			t.Errorf("topic forgotten %d times, %d letters, %v failed, want 4, 1 and 8", b.purged, len(b.got), p.count(outcomeFailed))
+		if b.purged != 8 || len(b.got) != 1 || p.count(outcomeFailed) != 2 {
+			t.Errorf("topic forgotten %d times, %d letters, %v failed, want 8 (by both outlets), 1 and both events", b.purged, len(b.got), p.count(outcomeFailed))
 		}
 	})
 }
 
-func TestALetterThatIsTooLargeLeavesItsValueOut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p, _, b := work(t)
-		b.refuse = func(r *kgo.Record) error {
-			if len(r.Value) > 1000 {
-				return kerr.MessageTooLarge
+// A letter that is too large leaves out what it must, at once, and no other event is the worse for it.
+func TestALetterThatIsTooLargeLeavesOutWhatItMust(t *testing.T) {
+	large := make([]byte, 2000)
+	for name, c := range map[string]struct {
+		bad     *kgo.Record
+		omitted int
+	}{
+		"value":  {&kgo.Record{Value: large, Key: []byte("1")}, 2000},
+		"header": {&kgo.Record{Value: []byte("{"), Key: []byte("1"), Headers: []kgo.RecordHeader{{Key: "more", Value: large}}}, 2006},
+		"key":    {&kgo.Record{Key: large}, 2000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, _, b := work(t)
+			b.refuse = func(r *kgo.Record) error {
+				size := len(r.Key) + len(r.Value)
+				for _, h := range r.Headers {
+					size += len(h.Value)
+				}
+				if size > 1000 {
+					return kerr.MessageTooLarge
+				}
+				return nil
 			}
-			return nil
+			c.bad.Topic, c.bad.Partition, c.bad.Offset, c.bad.Timestamp = "ratings", 3, 100, time.Now()
+			if next, err := p.take(100, []*kgo.Record{c.bad, put(101, "ann")}); err != nil || next != 102 || p.count(outcomeFailed) != 0 {
+				t.Errorf("take() = %d, %v, %v failed, want 102 and none", next, err, p.count(outcomeFailed))
+			}
+			letter, err := deadletter.Read(b.got[0])
+			if err != nil || letter.Omitted != c.omitted || letter.Event.Offset != 100 {
+				t.Errorf("letter = %+v, %v, want one that names its event and that %d bytes were left out", letter, err, c.omitted)
+			}
+		})
+	}
+}
+
+// crowd refuses letters that are sent together.
+type crowd struct{ box }
+
+func (c *crowd) ProduceSync(ctx context.Context, records ...*kgo.Record) kgo.ProduceResults {
+	if len(records) == 1 {
+		return c.box.ProduceSync(ctx, records...)
+	}
+	var results kgo.ProduceResults
+	for _, r := range records {
+		results = append(results, kgo.ProduceResult{Record: r, Err: kerr.MessageTooLarge})
+	}
+	return results
+}
+
+// Letters that are too large only together keep their values.
+func TestManyLettersKeepTheirValues(t *testing.T) {
+	p, _, _ := work(t)
+	b := &crowd{}
+	p.letters, p.alone = b, b
+	if _, err := p.take(100, []*kgo.Record{record(100, "{"), record(101, "{"), record(102, "{")}); err != nil {
+		t.Errorf("take() = %v, want no error", err)
+	}
+	for _, r := range b.got {
+		if string(r.Value) != "{" {
+			t.Errorf("letter %v has the value %q, want the event's", r.Headers, r.Value)
 		}
-		if next, err := p.take(100, []*kgo.Record{record(100, "{"+string(make([]byte, 2000)))}); err != nil || next != 101 {
-			t.Errorf("take() = %d, %v, want 101", next, err)
-		}
-		letter, err := deadletter.Read(b.got[0])
-		if err != nil || letter.Omitted != 2001 || letter.Event.Offset != 100 {
-			t.Errorf("letter = %+v, %v, want one that names its event and how much was left out", letter, err)
-		}
-	})
+	}
+	if len(b.got) != 3 || p.count(outcomeFailed) != 0 {
+		t.Errorf("%d letters, %v failed, want 3 and none", len(b.got), p.count(outcomeFailed))
+	}
 }
 
 // Whoever has lost the partition stores nothing and does not try again.
@@ -310,6 +382,34 @@ func TestARewindIsNoticedWhileNothingComes(t *testing.T) {
 	}
 	if err := p.confirm(100); !errors.Is(err, model.ErrMoved) {
 		t.Errorf("confirm() after a rewind = %v, want ErrMoved", err)
+	}
+}
+
+// What the client tells of a topic by itself is no other topic.
+func TestWhatTheClientTellsIsHeard(t *testing.T) {
+	r := &reader{source: model.Source{Topic: "ratings", TopicID: [16]byte{1}}}
+	fetched := func(id [16]byte, err error) kgo.Fetches {
+		return kgo.Fetches{{Topics: []kgo.FetchTopic{{Topic: "ratings", TopicID: id, Partitions: []kgo.FetchPartition{{Err: err}}}}}}
+	}
+	_, _, err := r.sort(fetched([16]byte{}, &kgo.ErrDataLoss{ResetTo: 7}))
+	if loss, ok := errors.AsType[*kgo.ErrDataLoss](err); !ok || loss.ResetTo != 7 {
+		t.Errorf("sort() = %v, want the loss", err)
+	}
+	if _, _, err := r.sort(fetched([16]byte{2}, nil)); !errors.Is(err, errRecreated) {
+		t.Errorf("sort() of another topic's events = %v, want that it was made anew", err)
+	}
+}
+
+// Where a broker has lost events that were consumed, those that came in their place are read; a loss beyond that moves nothing.
+func TestEventsInPlaceOfLostOnesAreRead(t *testing.T) {
+	for to, want := range map[int64]int64{90: 90, 100: 100, 120: 100} {
+		p, s, _ := work(t)
+		if err := p.goBack(100, to); !errors.Is(err, errAgain) {
+			t.Errorf("goBack(100, %d) = %v, want to begin anew", to, err)
+		}
+		if next, _, err := s.Position(t.Context(), p.source); err != nil || next != want {
+			t.Errorf("Position() after goBack(100, %d) = %d, %v, want %d", to, next, err, want)
+		}
 	}
 }
 

@@ -22,6 +22,8 @@ type Store interface {
 	Position(ctx context.Context, source model.Source) (next int64, found bool, err error)
 	// Begin puts the source at next if it is nowhere yet, and returns the position that holds.
 	Begin(ctx context.Context, source model.Source, next int64) (int64, error)
+	// Hold notes that a consumer of the revision begins with the source at next.
+	Hold(ctx context.Context, source model.Source, revision string, next int64, now time.Time) error
 	// Ingest applies all writes, in order, and moves the source from span.From to span.Next, in one transaction. It returns
 	// one outcome for each write. [model.ErrMoved]: the source is not at span.From, and nothing was changed.
 	Ingest(ctx context.Context, span model.Span, writes []model.Write, now time.Time) ([]model.Outcome, error)
@@ -35,11 +37,16 @@ type Options struct {
 	Group       string
 	DeadLetters string // topic
 	ClientID    string // names the member in the group
-	// NewProtocol joins by KIP-848 (group.protocol=consumer), which brokers from 4.0 on have, instead of the classic protocol.
+	Revision    string // of the program and its settings; empty where nobody gave it one
+	// NewProtocol joins by KIP-848 (group.protocol=consumer) instead of the classic protocol, with brokers from 4.3 on. Those from
+	// 4.0 on know it too, but may refuse to commit in a rebalance what the client has read, and it joins others by the classic one.
 	NewProtocol bool
 	// SessionTimeout is how long a member may be silent before its partitions go to others.
 	SessionTimeout time.Duration
 	BatchEvents    int // the most events of one transaction
+	// Shadow reads all partitions from their present ends on and leaves no trace, neither in the database nor in Kafka: Store,
+	// Group and the membership in it are of no account.
+	Shadow bool
 
 	Read    broker.Read
 	Store   Store
@@ -54,13 +61,14 @@ type Options struct {
 // Fault breaks an event on purpose: it returns an error, or waits until the context ends.
 type Fault func(ctx context.Context, partition int32) error
 
-// Consumer is one member of the group.
+// Consumer is one member of the group, or a shadow beside it.
 type Consumer struct {
 	Options
 
 	metrics *metrics
 	trouble *trouble
 	tracer  trace.Tracer
+	seen    *sightings // of a shadow, as its Store; else nil
 
 	mu         sync.Mutex
 	joined     bool
@@ -74,7 +82,13 @@ func New(o Options) *Consumer {
 		Options: o, trouble: newTrouble(o.Log, o.Now), partitions: map[int32]*partition{},
 		tracer: o.Traces.Tracer("movieexample.com/fleet/services/rating/internal/ingest"),
 	}
+	if o.Shadow {
+		c.seen = newSightings()
+		c.Store, c.Log = c.seen, c.Log.With("shadow", true)
+	}
+	tellShadow(o.Metrics, o.Shadow)
 	c.metrics = newMetrics(o.Metrics, c.measure)
+	showWaiting(o.Metrics, c.trouble.away)
 	return c
 }
 
@@ -92,17 +106,22 @@ func (c *Consumer) Run(ctx context.Context) error {
 	return nil
 }
 
-// Ready is a check of readiness: the member has joined its group, whether or not there is a partition for it.
+// Ready is a check of readiness: the member has joined its group, whether or not there is a partition for it. A shadow has
+// begun with all partitions.
 func (c *Consumer) Ready(context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.joined {
 		return nil
 	}
-	if last := c.trouble.latest(); last != "" {
-		return errors.New("the group " + c.Group + " was not joined: " + last)
+	what := "the group " + c.Group + " was not joined"
+	if c.Shadow {
+		what = "the topic " + c.Topic + " is not read"
 	}
-	return errors.New("the group " + c.Group + " was not joined yet")
+	if last := c.trouble.latest(); last != "" {
+		return errors.New(what + ": " + last)
+	}
+	return errors.New(what + " yet")
 }
 
 func (c *Consumer) setJoined(joined bool) {

@@ -18,6 +18,7 @@ type item struct {
 	write  model.Write
 	letter *deadletter.Letter // nil for a good event
 	posted bool               // the letter is written
+	failed bool               // a try to store it failed, and it is counted for that
 }
 
 func (i *item) event() bool { return !i.record.Attrs.IsControl() }

@@ -44,24 +44,40 @@ func (p *partition) post(ctx context.Context, items []item) error {
 		records[n] = i.letter.Record(p.DeadLetters)
 		owners[records[n]] = i
 	}
-	var errs []error
 	defer func() { p.tellBuried(ctx, waiting) }()
+	var failed error
 	for _, result := range p.letters.ProduceSync(ctx, records...) { // in the order in which they were answered
-		errs = append(errs, p.answered(owners[result.Record], result.Err))
+		i, err := owners[result.Record], result.Err
+		if broker.Reason(err) == broker.ReasonTooLarge { // or it was sent together with too many others
+			err = p.postAlone(ctx, i)
+		}
+		i.posted = err == nil
+		if err != nil {
+			failed = p.unposted(err) // one stands for all: there may be thousands
+		}
 	}
-	return errors.Join(errs...)
+	return failed
 }
 
-func (p *partition) answered(i *item, err error) error {
-	switch {
-	case err == nil:
-		i.posted = true
-		return nil
-	case broker.Reason(err) == broker.ReasonTooLarge && i.letter.Omitted == 0:
-		short := i.letter.WithoutValue()
+// postAlone writes a letter that was refused with others, and leaves out as much of its event as it has to.
+func (p *partition) postAlone(ctx context.Context, i *item) error {
+	for {
+		err := p.alone.ProduceSync(ctx, i.letter.Record(p.DeadLetters)).FirstErr()
+		if broker.Reason(err) != broker.ReasonTooLarge {
+			return err
+		}
+		short, ok := i.letter.Shorter()
+		if !ok {
+			return err
+		}
 		i.letter = &short
-	case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.UnknownTopicOrPartition):
-		p.letters.PurgeTopicsFromProducing(p.DeadLetters) // made anew: the client knows it by its old id
+	}
+}
+
+func (p *partition) unposted(err error) error {
+	if errors.Is(err, kerr.UnknownTopicID) || errors.Is(err, kerr.UnknownTopicOrPartition) {
+		p.letters.PurgeTopicsFromProducing(p.DeadLetters) // made anew: the clients know it by its old id
+		p.alone.PurgeTopicsFromProducing(p.DeadLetters)
 	}
 	return &brokerError{"write a dead letter", "Write on topic " + p.DeadLetters, err}
 }
@@ -79,6 +95,10 @@ func (p *partition) tellBuried(ctx context.Context, letters []*item) {
 	if len(offsets) == 0 {
 		return
 	}
-	p.Log.WarnContext(ctx, "Events became dead letters", "partition", p.source.Partition, "events", len(offsets), "causes", causes,
+	what := "Events became dead letters"
+	if p.Shadow {
+		what = "Events would become dead letters"
+	}
+	p.Log.WarnContext(ctx, what, "partition", p.source.Partition, "events", len(offsets), "causes", causes,
 		"first", offsets[0], "last", offsets[len(offsets)-1], telemetry.KeyTarget, p.DeadLetters)
 }

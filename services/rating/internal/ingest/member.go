@@ -32,13 +32,15 @@ const (
 // errRecreated means that the topic was deleted and made anew: clients know topics by their ids.
 var errRecreated = errors.New("the topic was made anew")
 
-// member is one membership in the group: from a join to the leave, or until the topic is another one.
+// member is one membership in the group: from a join to the leave, or until the topic is another one. A shadow's is of no
+// group.
 type member struct {
 	*Consumer
 
 	topicID [16]byte
-	group   *kgo.Client // joins; it fetches nothing
+	group   *kgo.Client // joins; it fetches nothing. A shadow has none
 	letters letterBox
+	alone   letterBox // takes one letter at a time: a broker refuses a batch as a whole that is too large
 	admin   *kadm.Client
 	hard    context.Context // ends when batches under way must be given up
 
@@ -50,24 +52,39 @@ func (c *Consumer) member(ctx context.Context) error {
 	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	m := &member{Consumer: c, hard: hard}
-	outlet, err := broker.NewClient(c.Read, c.ClientID,
-		kgo.RequiredAcks(kgo.AllISRAcks()), kgo.ProducerBatchMaxBytes(maxLetter), kgo.UnknownTopicRetries(1),
-		kgo.DisableIdempotentWrite()) // a letter may be there twice after a crash anyway, and a failed start of idempotence lasts
+	outlet, err := c.outlet()
 	if err != nil {
 		return err
 	}
 	defer outlet.Close()
-	m.letters, m.admin = outlet, kadm.NewClient(outlet)
+	alone, err := c.outlet(kgo.ProducerBatchMaxBytes(maxLetter), kgo.MaxBufferedRecords(1))
+	if err != nil {
+		return err
+	}
+	defer alone.Close()
+	m.letters, m.alone, m.admin = outlet, alone, kadm.NewClient(outlet)
 	if m.topicID, err = m.lookUp(ctx); err != nil {
 		return err
+	}
+	defer c.setJoined(false)
+	if c.Shadow {
+		m.letters, m.alone = nowhere{}, nowhere{}
+		return m.follow(ctx, m.assignAll)
 	}
 	if m.group, err = broker.NewClient(c.Read, c.ClientID, m.membership()...); err != nil {
 		return err
 	}
 	defer m.group.Close()
 	m.group.PauseFetchTopics(c.Topic)
-	defer c.setJoined(false)
-	return m.follow(ctx)
+	return m.follow(ctx, m.hear, m.commitNowAndThen)
+}
+
+// outlet makes a client that writes letters. It connects when it is first used.
+func (c *Consumer) outlet(more ...kgo.Opt) (*kgo.Client, error) {
+	return broker.NewClient(c.Read, c.ClientID, append([]kgo.Opt{
+		kgo.RequiredAcks(kgo.AllISRAcks()), kgo.UnknownTopicRetries(1),
+		kgo.DisableIdempotentWrite(), // a letter may be there twice after a crash anyway, and a failed start of idempotence lasts
+	}, more...)...)
 }
 
 // membership are the options of the client that joins. Each partition is read by a client of its own from the database's
@@ -95,24 +112,33 @@ func anywhere(_ context.Context, fetched map[string]map[int32]kgo.Offset) (map[s
 	return fetched, nil
 }
 
-// follow keeps the membership and ends it in order: partitions are given back before the group is left.
-func (m *member) follow(ctx context.Context) error {
+// follow keeps the membership, by what it takes, and ends it in order: partitions are given back before the group is left.
+func (m *member) follow(ctx context.Context, takes ...func(context.Context)) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	var loops sync.WaitGroup
-	loops.Go(func() { m.hear(ctx) })
 	loops.Go(func() { m.watch(ctx, end) })
-	loops.Go(func() { m.commitNowAndThen(ctx) })
+	for _, loop := range takes {
+		loops.Go(func() { loop(ctx) })
+	}
 	<-ctx.Done()
 	loops.Wait()
+	m.leave(ctx)
+	m.stop(m.list(), 0) // those of a group that could not be left, and a shadow's
+	m.workers.Wait()
+	return context.Cause(ctx)
+}
+
+// leave gives the partitions back in order.
+func (m *member) leave(ctx context.Context) {
+	if m.group == nil {
+		return
+	}
 	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), handOver+leaveTimeout)
 	defer cancel()
 	if err := m.group.LeaveGroupContext(leaving); err != nil { // calls revoked for all partitions
 		m.Log.InfoContext(ctx, "The group was not left in order: others wait for the session's end", telemetry.KeyError, err)
 	}
-	m.stop(m.list(), 0) // those of a group that could not be left
-	m.workers.Wait()
-	return context.Cause(ctx)
 }
 
 // hear takes what the group's coordinator refuses: a client that joins in vain tells of it nowhere else.
@@ -138,8 +164,17 @@ func (m *member) assigned(ctx context.Context, _ *kgo.Client, partitions map[str
 	m.metrics.rebalances.Inc()
 	m.setJoined(true)
 	m.Log.InfoContext(ctx, "Partitions were assigned", "partitions", partitions[m.Topic])
-	for _, id := range partitions[m.Topic] {
-		p := newPartition(m, model.Source{Group: m.Group, Topic: m.Topic, TopicID: m.topicID, Partition: id})
+	m.work(partitions[m.Topic])
+}
+
+func (m *member) source(partition int32) model.Source {
+	return model.Source{Group: m.Group, Topic: m.Topic, TopicID: m.topicID, Partition: partition}
+}
+
+// work begins with partitions.
+func (m *member) work(ids []int32) {
+	for _, id := range ids {
+		p := newPartition(m, m.source(id))
 		m.mu.Lock()
 		m.partitions[id] = p
 		m.mu.Unlock()

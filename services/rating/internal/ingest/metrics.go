@@ -12,14 +12,19 @@ import (
 	"movieexample.com/fleet/services/rating/internal/model"
 )
 
-// What became of an event, as metrics name it. Each ends in one of the first four; a try that fails is counted besides.
+// What became of an event, as metrics name it. Each ends in one of the first five; that tries failed before is counted once besides.
 const (
 	outcomeApplied      = "applied"
 	outcomeStale        = "stale"
 	outcomeDuplicate    = "duplicate"
 	outcomeDeadLettered = "dead_lettered"
+	outcomeRead         = "read" // a good one, by a shadow
 	outcomeFailed       = "failed"
 )
+
+func outcomes() []string {
+	return []string{outcomeApplied, outcomeStale, outcomeDuplicate, outcomeDeadLettered, outcomeRead, outcomeFailed}
+}
 
 func causes() []string {
 	return []string{
@@ -48,8 +53,8 @@ func newMetrics(registerer prometheus.Registerer, measure func() []measured) *me
 	m := &metrics{
 		events: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "ingest_events_total",
-			Help: "Events by what became of them; failed are tries, after which the event is tried again.",
-		}, []string{"outcome"}),
+			Help: "Events by what this instance knows became of them; failed are those that could not be stored at once, and were tried again.",
+		}, []string{"outcome", "partition"}),
 		letters: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "ingest_dead_letters_total", Help: "Events that could not be taken and wait on the topic of dead letters.",
 		}, []string{"cause"}),
@@ -61,12 +66,10 @@ func newMetrics(registerer prometheus.Registerer, measure func() []measured) *me
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
 		}),
 		rebalances: counter("ingest_rebalances_total", "Times that the group gave out its partitions anew."),
-		fenced:     counter("ingest_fenced_total", "Batches given up because somebody else had moved the partition's position."),
+		fenced:     counter("ingest_fenced_total", "Batches given up because the partition's position had moved: somebody else did it, or the answer to a commit was lost."),
 		missed:     counter("ingest_missed_total", "Offsets that the topic had removed before they were consumed."),
 	}
-	for _, outcome := range []string{outcomeApplied, outcomeStale, outcomeDuplicate, outcomeDeadLettered, outcomeFailed} {
-		m.events.WithLabelValues(outcome)
-	}
+	m.show("") // there is no such partition: who has none yet shows all the same what it counts
 	for _, cause := range causes() {
 		m.letters.WithLabelValues(cause)
 	}
@@ -74,35 +77,65 @@ func newMetrics(registerer prometheus.Registerer, measure func() []measured) *me
 	return m
 }
 
+// showWaiting shows what the consumer waits for.
+func showWaiting(registerer prometheus.Registerer, a *away) {
+	for _, what := range []string{forDatabase, forBroker} {
+		promauto.With(registerer).NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "ingest_waiting", Help: "1 while the database or the brokers are away and tries fail for it, and for 10 s after, else 0.",
+			ConstLabels: prometheus.Labels{"for": what},
+		}, func() float64 {
+			if a.waits(what) {
+				return 1
+			}
+			return 0
+		})
+	}
+}
+
+// counts are the series of one partition. They stay when it goes to another member: counters never go back.
+func (m *metrics) counts(partition int32) *prometheus.CounterVec {
+	return m.events.MustCurryWith(prometheus.Labels{"partition": strconv.Itoa(int(partition))})
+}
+
+// show shows all outcomes of a partition before there are any.
+func (m *metrics) show(partition string) {
+	for _, outcome := range outcomes() {
+		m.events.WithLabelValues(outcome, partition)
+	}
+}
+
 func (m *metrics) batch(events int, took time.Duration) {
 	m.size.Observe(float64(events))
 	m.seconds.Observe(took.Seconds())
 }
 
-func (m *metrics) failed(items []item) {
+// failed counts each event at most once, however often it is tried: what judges a release by them takes each for a chance of
+// its own, and an outage of a minute would be thousands.
+func (m *metrics) failed(partition int32, items []item) {
 	n := 0
 	for i := range items {
-		if items[i].event() {
+		if items[i].event() && !items[i].failed {
+			items[i].failed = true
 			n++
 		}
 	}
-	m.events.WithLabelValues(outcomeFailed).Add(float64(n))
+	m.counts(partition).WithLabelValues(outcomeFailed).Add(float64(n))
 }
 
 // consumed counts what is in the database, or beyond it for good.
-func (m *metrics) consumed(items []item, outcomes []model.Outcome) {
-	counts := map[model.Outcome]int{}
+func (m *metrics) consumed(partition int32, items []item, outcomes []model.Outcome) {
+	events, counts := m.counts(partition), map[model.Outcome]int{}
 	for _, o := range outcomes {
 		counts[o]++
 	}
 	for outcome, name := range map[model.Outcome]string{
-		model.Applied: outcomeApplied, model.Stale: outcomeStale, model.Duplicate: outcomeDuplicate,
+		model.Applied: outcomeApplied, model.Stale: outcomeStale, model.Duplicate: outcomeDuplicate, readAlong: outcomeRead,
 	} {
-		m.events.WithLabelValues(name).Add(float64(counts[outcome]))
+		events.WithLabelValues(name).Add(float64(counts[outcome]))
 	}
 	for i := range items {
 		if letter := items[i].letter; letter != nil {
-			m.events.WithLabelValues(outcomeDeadLettered).Inc()
+			events.WithLabelValues(outcomeDeadLettered).Inc()
 			m.letters.WithLabelValues(letter.Cause).Inc()
 		}
 	}

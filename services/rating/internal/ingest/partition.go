@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"movieexample.com/fleet/services/internal/telemetry"
 	"movieexample.com/fleet/services/rating/internal/model"
@@ -28,6 +30,7 @@ type partition struct {
 func newPartition(m *member, source model.Source) *partition {
 	p := &partition{member: m, source: source, done: make(chan struct{})}
 	p.place.since, p.place.committed = m.Now(), -1
+	m.metrics.show(strconv.Itoa(int(source.Partition)))
 	p.hard, p.giveUp = context.WithCancel(m.hard)
 	p.life, p.end = context.WithCancel(p.hard)
 	return p
@@ -60,9 +63,10 @@ func (p *partition) note(err error) {
 		p.trouble.tell(p.life, fmt.Sprintf("Partition %d is not consumed", p.source.Partition), err)
 		return
 	}
-	// Either another member has the partition, and this one will learn that it has not; or somebody rewound it.
+	// Either another member has the partition, and this one will learn that it has not; or somebody rewound it; or the
+	// database took the batch, and the answer was lost.
 	p.metrics.fenced.Inc()
-	p.Log.WarnContext(p.life, "A batch was given up: the partition's position was moved by somebody else",
+	p.Log.WarnContext(p.life, "A batch was given up: the partition's position has moved",
 		"partition", p.source.Partition, telemetry.KeyError, err)
 }
 
@@ -82,6 +86,8 @@ func (p *partition) consume() (moved bool, err error) {
 		p.place.endsAt(end)
 		if errors.Is(err, kerr.OffsetOutOfRange) {
 			err = p.leap(next)
+		} else if loss, ok := errors.AsType[*kgo.ErrDataLoss](err); ok {
+			err = p.goBack(next, loss.ResetTo)
 		}
 		if err == nil && len(records) == 0 {
 			err = p.confirm(next)
@@ -123,6 +129,10 @@ func (p *partition) begin() (int64, error) {
 		if next, err = p.Store.Begin(p.life, p.source, earliest); err != nil {
 			return 0, err
 		}
+	}
+	// Before anything is read: where a bad revision has begun must be known whatever becomes of it.
+	if err := p.Store.Hold(p.life, p.source, p.Revision, next, p.Now()); err != nil {
+		return 0, err
 	}
 	p.place.begin(next)
 	p.compare(p.life, p.source.Partition, next)
@@ -176,8 +186,23 @@ func (p *partition) leap(next int64) error {
 		if err := p.Store.Rewind(p.hard, p.source, earliest); err != nil {
 			return err
 		}
+		p.place.lost(end)
 		p.Log.ErrorContext(p.life, "The topic ends before what was consumed: a broker lost events; reading all that there is again",
 			"partition", p.source.Partition, "position", next, "end", end)
+	}
+	return errAgain
+}
+
+// goBack reads again from where a new leader's events differ from what was consumed: a broker lost the others. By the position
+// alone nobody would know as soon as as many new ones have come.
+func (p *partition) goBack(next, to int64) error {
+	if to < next {
+		if err := p.Store.Rewind(p.hard, p.source, to); err != nil {
+			return err
+		}
+		p.place.lost(to)
+		p.Log.ErrorContext(p.life, "A broker lost events that were consumed: reading again from where it did", "partition", p.source.Partition,
+			"position", next, "from", to)
 	}
 	return errAgain
 }

@@ -29,6 +29,13 @@ func (p *place) endsAt(end int64) {
 	p.end = max(p.end, end)
 }
 
+// lost is called when the topic ends before where it did: a broker lost its latest events.
+func (p *place) lost(end int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.end = end
+}
+
 // hold is called with the time of the oldest event at hand.
 func (p *place) hold(oldest time.Time) {
 	p.mu.Lock()

@@ -31,9 +31,12 @@ func (e *brokerError) Unwrap() error { return e.err }
 
 // advice is what a person can do.
 func advice(err error) string {
+	if swollen, ok := errors.AsType[*swollenError](err); ok {
+		return swollen.advice()
+	}
 	refused, ok := errors.AsType[*brokerError](err)
 	if !ok && problem.KindOf(err) == problem.Unavailable {
-		return "the database of the binding mysql must be reachable from here and up to date; nothing is lost meanwhile"
+		return "the database of the binding mysql must be reachable from here, up to date, and have room; nothing is lost meanwhile"
 	}
 	if !ok {
 		return "it is tried again; nothing is lost meanwhile"
@@ -50,8 +53,9 @@ func advice(err error) string {
 
 // trouble tells of what keeps events from being consumed: each thing once when it begins, and then now and again.
 type trouble struct {
-	log *slog.Logger
-	now func() time.Time
+	log  *slog.Logger
+	now  func() time.Time
+	away *away
 
 	mu   sync.Mutex
 	told map[string]told // by what; there is a fixed number of sentences for each partition
@@ -64,13 +68,14 @@ type told struct {
 }
 
 func newTrouble(log *slog.Logger, now func() time.Time) *trouble {
-	return &trouble{log: log, now: now, told: map[string]told{}}
+	return &trouble{log: log, now: now, away: newAway(now), told: map[string]told{}}
 }
 
 func (t *trouble) tell(ctx context.Context, what string, err error) {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return
 	}
+	t.away.note(err)
 	advice := advice(err)
 	t.mu.Lock()
 	defer t.mu.Unlock()

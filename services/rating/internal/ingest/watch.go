@@ -20,6 +20,7 @@ func (m *member) watch(ctx context.Context, end context.CancelCauseFunc) {
 			end(errRecreated)
 			return
 		default:
+			m.trouble.away.works(forBroker)
 			m.findEnds(ctx)
 		}
 		sleep(ctx, lookEvery)
@@ -104,6 +105,9 @@ func committed(answer *kmsg.OffsetCommitResponse, partition int32) bool {
 
 // compare tells of a group that was reset in Kafka: it has no effect, and whoever did it must learn of that.
 func (m *member) compare(ctx context.Context, partition int32, next int64) {
+	if m.group == nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	offsets, err := m.admin.FetchOffsetsForTopics(ctx, m.Group, m.Topic)

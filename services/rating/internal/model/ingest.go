@@ -4,7 +4,7 @@ import "errors"
 
 // ErrMoved is for a batch whose partition is not where the batch begins: another consumer has it, or somebody rewound it.
 // Nothing was changed.
-var ErrMoved = errors.New("the partition's position was moved by somebody else")
+var ErrMoved = errors.New("the partition's position has moved")
 
 // Source is a partition of a topic as one group reads it. TopicID is Kafka's: a topic made anew has another.
 type Source struct {

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,28 +57,34 @@ type Counts struct {
 // only counts them. Letters stay where they are, and what is sent twice takes effect once.
 func Run(ctx context.Context, read broker.Read, topic string, filter Filter, pretend bool) (Counts, error) {
 	from := map[string]map[int32]kgo.Offset{topic: {}}
-	client, err := broker.NewClient(read, "rating-replay", kgo.RequiredAcks(kgo.AllISRAcks()), kgo.ProducerBatchMaxBytes(maxEvent))
+	client, err := broker.NewClient(read, "rating-replay", kgo.RequiredAcks(kgo.AllISRAcks()))
 	if err != nil {
 		return Counts{}, err
 	}
 	defer client.Close()
-	todo, err := span(ctx, kadm.NewClient(client), topic)
+	alone, err := broker.NewClient(read, "rating-replay", kgo.RequiredAcks(kgo.AllISRAcks()), kgo.ProducerBatchMaxBytes(maxEvent), kgo.MaxBufferedRecords(1))
+	if err != nil {
+		return Counts{}, err
+	}
+	defer alone.Close()
+	admin := kadm.NewClient(client)
+	todo, err := span(ctx, admin, topic)
 	if err != nil || len(todo) == 0 {
 		return Counts{}, err
 	}
 	for partition, s := range todo {
 		from[topic][partition] = kgo.NewOffset().At(s.next)
 	}
-	r := &run{filter: filter, pretend: pretend, todo: todo, out: client}
+	r := &run{filter: filter, pretend: pretend, todo: todo, out: client, alone: alone}
 	in, err := broker.NewClient(read, "rating-replay", kgo.ConsumePartitions(from), kgo.KeepControlRecords())
 	if err != nil {
 		return Counts{}, err
 	}
 	defer in.Close()
-	for len(r.todo) > 0 {
-		if err := r.batch(ctx, in.PollRecords(ctx, batch)); err != nil {
-			return r.counts, fmt.Errorf("replay %s: %w: %s", topic, err, broker.Advice(broker.Reason(err)))
-		}
+	err = r.all(ctx, func(ctx context.Context) kgo.Fetches { return in.PollRecords(ctx, batch) },
+		func(ctx context.Context) (kadm.ListedOffsets, error) { return admin.ListStartOffsets(ctx, topic) })
+	if err != nil {
+		return r.counts, fmt.Errorf("replay %s: %w: %s", topic, err, broker.Advice(broker.Reason(err)))
 	}
 	return r.counts, nil
 }
@@ -85,6 +92,8 @@ func Run(ctx context.Context, read broker.Read, topic string, filter Filter, pre
 const (
 	batch    = 1000
 	maxEvent = 64 << 20
+	// quiet is how long no letter comes before it is asked whether there are any left.
+	quiet = 5 * time.Second
 )
 
 // stretch is what is to be read of a partition.
@@ -116,7 +125,41 @@ type run struct {
 	pretend bool
 	todo    map[int32]stretch // partitions with letters that were not looked at
 	out     *kgo.Client
+	alone   *kgo.Client // sends one event at a time: a broker refuses a batch as a whole that is too large
 	counts  Counts
+}
+
+// all works until no partition is left. The last letters may never come: retention may remove them meanwhile.
+func (r *run) all(ctx context.Context, poll func(context.Context) kgo.Fetches, starts func(context.Context) (kadm.ListedOffsets, error)) error {
+	for len(r.todo) > 0 {
+		waiting, cancel := context.WithTimeout(ctx, quiet)
+		fetches := poll(waiting)
+		cancel()
+		if ctx.Err() == nil && errors.Is(fetches.Err0(), context.DeadlineExceeded) {
+			now, err := starts(ctx)
+			if err == nil {
+				err = now.Error() // a topic that was deleted meanwhile sends nothing for good
+			}
+			if err != nil {
+				return err
+			}
+			r.forgetRemoved(now)
+			continue
+		}
+		if err := r.batch(ctx, fetches); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetRemoved ends the partitions of which all that was there in the beginning is gone.
+func (r *run) forgetRemoved(starts kadm.ListedOffsets) {
+	starts.Each(func(start kadm.ListedOffset) {
+		if s, ok := r.todo[start.Partition]; ok && start.Offset >= s.end {
+			delete(r.todo, start.Partition)
+		}
+	})
 }
 
 // batch sends the letters among the records that are meant, and waits until they are safe.
@@ -130,22 +173,36 @@ func (r *run) batch(ctx context.Context, fetches kgo.Fetches) error {
 	var send []*kgo.Record
 	fetches.EachRecord(func(record *kgo.Record) {
 		s, ok := r.todo[record.Partition]
+		if ok && record.Offset >= s.end-1 { // where the topic is compacted the last one itself may be gone
+			delete(r.todo, record.Partition)
+		}
 		if !ok || record.Offset >= s.end {
 			return // written since the beginning
-		}
-		if record.Offset == s.end-1 {
-			delete(r.todo, record.Partition)
 		}
 		if event := r.sort(record); event != nil {
 			send = append(send, event)
 		}
 	})
 	if !r.pretend {
-		if err := r.out.ProduceSync(ctx, send...).FirstErr(); err != nil {
+		if err := r.send(ctx, send); err != nil {
 			return err
 		}
 	}
 	r.counts.Sent += len(send)
+	return nil
+}
+
+func (r *run) send(ctx context.Context, events []*kgo.Record) error {
+	for _, result := range r.out.ProduceSync(ctx, events...) {
+		err := result.Err
+		if broker.Reason(err) == broker.ReasonTooLarge {
+			e := result.Record
+			err = r.alone.ProduceSync(ctx, &kgo.Record{Topic: e.Topic, Key: e.Key, Value: e.Value, Headers: e.Headers, Timestamp: e.Timestamp}).FirstErr()
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

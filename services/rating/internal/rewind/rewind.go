@@ -18,6 +18,8 @@ import (
 type Store interface {
 	Position(ctx context.Context, source model.Source) (next int64, found bool, err error)
 	Rewind(ctx context.Context, source model.Source, next int64) error
+	// Tenures are who has begun with the source, in order.
+	Tenures(ctx context.Context, source model.Source) ([]model.Tenure, error)
 }
 
 // Target is where to go: the earliest event, the end, the first event of a time, or an offset.
@@ -52,7 +54,8 @@ func ParseTarget(text string) (Target, error) {
 type Step struct {
 	Source   model.Source
 	From, To int64
-	New      bool // the group has not begun with the partition: From means nothing
+	New      bool  // the group has not begun with the partition: From means nothing
+	Removed  int64 // offsets before To that were asked for and that the topic has no more
 }
 
 // Rewinder plans and does it.
@@ -65,6 +68,27 @@ type Rewinder struct {
 
 // Plan is what Do would do to the partitions; none means all.
 func (r *Rewinder) Plan(ctx context.Context, to Target, partitions []int32) ([]Step, error) {
+	sources, err := r.sources(ctx, partitions)
+	if err != nil {
+		return nil, err
+	}
+	targets, err := r.targets(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	var steps []Step
+	for _, source := range sources {
+		step, err := r.step(ctx, source, targets)
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, step)
+	}
+	return steps, nil
+}
+
+// sources are the partitions as the group reads them; none means all.
+func (r *Rewinder) sources(ctx context.Context, partitions []int32) ([]model.Source, error) {
 	topics, err := r.Admin.ListTopics(ctx, r.Topic)
 	if err == nil {
 		err = topics[r.Topic].Err
@@ -81,19 +105,11 @@ func (r *Rewinder) Plan(ctx context.Context, to Target, partitions []int32) ([]S
 	if len(partitions) == 0 {
 		partitions = known
 	}
-	targets, err := r.targets(ctx, to)
-	if err != nil {
-		return nil, err
-	}
-	var steps []Step
+	var list []model.Source
 	for _, p := range partitions {
-		step, err := r.step(ctx, model.Source{Group: r.Group, Topic: r.Topic, TopicID: topics[r.Topic].ID, Partition: p}, targets)
-		if err != nil {
-			return nil, err
-		}
-		steps = append(steps, step)
+		list = append(list, model.Source{Group: r.Group, Topic: r.Topic, TopicID: topics[r.Topic].ID, Partition: p})
 	}
-	return steps, nil
+	return list, nil
 }
 
 func (r *Rewinder) step(ctx context.Context, source model.Source, targets func(int32) (int64, error)) (Step, error) {

@@ -14,12 +14,14 @@ type Repository struct {
 	rows       map[model.Key]model.Row
 	aggregates map[model.Record]model.Aggregate
 	positions  map[model.Source]int64
+	tenures    map[model.Source][]model.Tenure
 }
 
 // New is an empty repository.
 func New() *Repository {
 	return &Repository{
 		rows: map[model.Key]model.Row{}, aggregates: map[model.Record]model.Aggregate{}, positions: map[model.Source]int64{},
+		tenures: map[model.Source][]model.Tenure{},
 	}
 }
 

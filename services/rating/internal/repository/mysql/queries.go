@@ -66,6 +66,29 @@ const (
 		SELECT topic, topic_id, topic_partition, next_offset FROM ingest_positions
 		WHERE consumer_group = ? ORDER BY topic, topic_id, topic_partition`
 
+	lastTenureSQL = `
+		SELECT tenure, revision, from_offset FROM ingest_tenures
+		WHERE consumer_group = ? AND topic = ? AND topic_id = ? AND topic_partition = ? ORDER BY tenure DESC LIMIT 1`
+
+	// lowerTenureSQL lowers only: another consumer may have lowered it further.
+	lowerTenureSQL = `
+		UPDATE ingest_tenures SET from_offset = LEAST(from_offset, ?) WHERE tenure = ?`
+
+	addTenureSQL = `
+		INSERT INTO ingest_tenures (consumer_group, topic, topic_id, topic_partition, revision, from_offset, begin_time)
+		VALUES (?, ?, ?, ?, ?, ?, ?)`
+
+	// forgetTenuresSQL removes those before the last one that began before a time: they ended before it too.
+	forgetTenuresSQL = `
+		DELETE FROM ingest_tenures
+		WHERE consumer_group = ? AND topic = ? AND topic_id = ? AND topic_partition = ? AND tenure < (
+			SELECT MAX(old.tenure) FROM ingest_tenures AS old
+			WHERE old.consumer_group = ? AND old.topic = ? AND old.topic_id = ? AND old.topic_partition = ? AND old.begin_time < ?)`
+
+	tenuresSQL = `
+		SELECT revision, from_offset, begin_time FROM ingest_tenures
+		WHERE consumer_group = ? AND topic = ? AND topic_id = ? AND topic_partition = ? ORDER BY tenure`
+
 	exportSQL = `
 		SELECT record_type, record_id, deleted, value, occurred_at, create_time, update_time FROM ratings
 		WHERE user_id = ? AND (record_type > ? OR record_type = ? AND record_id > ?) ORDER BY record_type, record_id LIMIT ?`

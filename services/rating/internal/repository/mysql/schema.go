@@ -6,7 +6,7 @@ import (
 )
 
 // LowestSchema is the oldest version of the schema that this program works with.
-const LowestSchema = 7
+const LowestSchema = 8
 
 //go:embed migrations/*.sql
 var migrations embed.FS

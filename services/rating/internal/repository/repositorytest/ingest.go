@@ -23,6 +23,8 @@ type Ingester interface {
 	Begin(ctx context.Context, source model.Source, next int64) (int64, error)
 	Rewind(ctx context.Context, source model.Source, next int64) error
 	Positions(ctx context.Context, group string) ([]model.Position, error)
+	Hold(ctx context.Context, source model.Source, revision string, next int64, now time.Time) error
+	Tenures(ctx context.Context, source model.Source) ([]model.Tenure, error)
 	Ingest(ctx context.Context, span model.Span, writes []model.Write, now time.Time) ([]model.Outcome, error)
 }
 
@@ -55,6 +57,8 @@ func RunIngest(t *testing.T, makeNew func(t *testing.T) Ingestion) {
 	RunStore(t, func(t *testing.T) Store { return makeNew(t).Ingester })
 	for name, test := range map[string]func(*testing.T, Ingestion){
 		"positions":                               positions,
+		"who has read a partition":                tenures,
+		"who has read a partition long ago":       oldTenures,
 		"a batch is one write after the other":    batchIsOneByOne,
 		"any batches end the same":                anyBatches,
 		"a batch of very many":                    veryMany,
