@@ -38,6 +38,8 @@ const (
 const (
 	// ReasonCanary: a revision on trial has a share of the requests and evidence is gathered.
 	ReasonCanary = "Canary"
+	// ReasonShadow: a consumer's revision on trial reads along and stores nothing, and evidence is gathered.
+	ReasonShadow = "Shadow"
 	// ReasonStepping: the canary's share is being changed.
 	ReasonStepping = "Stepping"
 	// ReasonPaused: the rollout stands still until a person resumes it, or commands.
@@ -50,6 +52,8 @@ const (
 	ReasonSuspicious = "Suspicious"
 	// ReasonOnePod: what speaks against the canary rests on single pods.
 	ReasonOnePod = "OnePod"
+	// ReasonOnePartition: what speaks against a consumer's canary rests on one partition, whose data it may be.
+	ReasonOnePartition = "OnePartition"
 	// ReasonWorse: the canary is provably worse than the stable revision.
 	ReasonWorse = "Worse"
 	// ReasonStarved: callers that follow the weights cannot bring the canary its share.
@@ -86,6 +90,8 @@ const (
 	ReasonSwitching = "Switching"
 	// ReasonDraining: the new revision serves; the old one finishes its requests.
 	ReasonDraining = "Draining"
+	// ReasonRewinding: a new revision waits until partitions went back to where the one before it began that was taken back.
+	ReasonRewinding = "Rewinding"
 	// ReasonHeld: an environment fact (no room, no node, a registry that times out) holds the rollout; nobody is blamed.
 	ReasonHeld = "Held"
 	// ReasonScaling: pods are added to or removed from the stable revision.

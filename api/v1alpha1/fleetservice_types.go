@@ -31,8 +31,7 @@ type FleetServiceSpec struct {
 
 	// consumer says that the service's work comes from partitions of a Kafka topic. Then every running pod is a member of
 	// the group and no requests are moved; rollout.steps are partitions, by default (and where the list is empty) 1 and then half
-	// of them; the old revision
-	// has no pods during the bake. Default none: the service answers requests.
+	// of them; the old revision has no pods during the bake. Default none: the service answers requests.
 	// +optional
 	Consumer *Consumer `json:"consumer,omitempty"`
 
@@ -67,12 +66,36 @@ type Consumer struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10000
 	Partitions int32 `json:"partitions"`
+	// rewind has the stable revision read again what a revision has read that was taken back. When the pods of that revision
+	// are gone, a Job runs the stable revision's program with `rewind --revision HASH --since TIME --if-begun --while-consumed
+	// --yes --report FILE`; what it writes to FILE stands in status. Reading goes on meanwhile; another revision is tried
+	// after it. Default false.
+	// +optional
+	Rewind bool `json:"rewind,omitempty"`
 	// topic is the topic's name.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=249
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9._-]+$')",message="must be the name of a Kafka topic: letters, digits, '.', '_' and '-'"
 	Topic string `json:"topic"`
+	// shadow lets a canary read along before its first share: one pod, started with the further argument
+	// --ingest.shadow=true, which must read all partitions as a member of no group, store nothing and show the same metrics.
+	// Only for programs that know it; one that refuses it is taken back. Default false.
+	// +optional
+	Shadow bool `json:"shadow,omitempty"`
+}
+
+// ShadowStage says how far a canary is with reading along.
+// +kubebuilder:validation:Enum=On;Passed
+type ShadowStage string
+
+// ShadowStatus tells of a consumer's canary that reads along, and stores nothing, before its first share.
+type ShadowStatus struct {
+	// stage is On while its pod is a shadow, Passed from then on.
+	Stage ShadowStage `json:"stage"`
+	// since is when it was seen to read along; none before that, and after it.
+	// +optional
+	Since *metav1.Time `json:"since,omitempty"`
 }
 
 // RevisionStatus describes one live revision.
@@ -119,6 +142,25 @@ type RejectedRevision struct {
 	Signals []SignalStatus `json:"signals,omitempty"`
 }
 
+// RewindPhase is how far a rewind is.
+// +kubebuilder:validation:Enum=Pending;Done;Failed
+type RewindPhase string
+
+// RewindStatus is about the partitions of a revision that was taken back.
+type RewindStatus struct {
+	// revision is the one that was taken back.
+	Revision string `json:"revision"`
+	// since is when its trial began: partitions go back to where it began with them since then.
+	Since metav1.Time `json:"since"`
+	// phase is Pending, Done or Failed. Failed waits for a person; the message says what to do.
+	Phase RewindPhase `json:"phase"`
+	// message says which partitions are read again from where, or what went wrong.
+	// +optional
+	Message string `json:"message,omitempty"`
+	// at is when the revision was taken back.
+	At metav1.Time `json:"at"`
+}
+
 // RolloutStatus is how far the revision on trial is.
 type RolloutStatus struct {
 	// weight is the percentage of requests that was decided for the canary.
@@ -128,6 +170,9 @@ type RolloutStatus struct {
 	Next int32 `json:"next,omitempty"`
 	// since is when the weight was given.
 	Since metav1.Time `json:"since"`
+	// shadow is how far a consumer's canary is with reading along before its first share; none where it does not.
+	// +optional
+	Shadow *ShadowStatus `json:"shadow,omitempty"`
 	// granted is the weight up to which a command lets the canary go without evidence.
 	// +optional
 	Granted int32 `json:"granted,omitempty"`
@@ -224,7 +269,7 @@ type FleetServiceStatus struct {
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// phase is the state in one word: Pending, Starting, Serving, Scaling, Unavailable, Migrating, Updating,
-	// Canary, Paused, Baking, TakenBack, Stalled, Deleting.
+	// Shadow, Canary, Paused, Baking, TakenBack, Stalled, Deleting.
 	// +optional
 	Phase string `json:"phase,omitempty"`
 	// stable is the revision that was promoted last and serves.
@@ -263,6 +308,10 @@ type FleetServiceStatus struct {
 	// rejected is the revision that was taken back last.
 	// +optional
 	Rejected *RejectedRevision `json:"rejected,omitempty"`
+	// rewind is what became of the partitions of the revision taken back last, where spec.consumer.rewind asks for it. It
+	// stays until another revision is tried.
+	// +optional
+	Rewind *RewindStatus `json:"rewind,omitempty"`
 	// replicas is the number of live pods of all revisions.
 	// +optional
 	Replicas int32 `json:"replicas"`

@@ -13,6 +13,8 @@ const (
 	LabelService = "fleet.movieexample.com/service"
 	// LabelRevision is the hash of the revision that an object belongs to.
 	LabelRevision = "fleet.movieexample.com/revision"
+	// LabelShadow is "true" on the pod of a consumer's canary that reads along and stores nothing.
+	LabelShadow = "fleet.movieexample.com/shadow"
 	// LabelComponent is the service's name inside its MovieApp, such as "rating".
 	LabelComponent = "app.kubernetes.io/component"
 

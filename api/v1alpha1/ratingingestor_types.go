@@ -39,7 +39,7 @@ type IngestorKafka struct {
 	// +optional
 	// +kubebuilder:default=ratings
 	// +kubebuilder:validation:MaxLength=249
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9._-]+$')",message="must be the name of a Kafka topic: letters, digits, '.', '_' and '-'"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9._-]+$') && self != '.' && self != '..'",message="must be the name of a Kafka topic: letters, digits, '.', '_' and '-', and not '.' or '..' alone"
 	Topic string `json:"topic,omitempty"`
 	// group is the consumer group. Default rating.
 	// +optional
@@ -51,7 +51,7 @@ type IngestorKafka struct {
 	// +optional
 	// +kubebuilder:default=ratings.dlq
 	// +kubebuilder:validation:MaxLength=249
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9._-]+$')",message="must be the name of a Kafka topic: letters, digits, '.', '_' and '-'"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9._-]+$') && self != '.' && self != '..'",message="must be the name of a Kafka topic: letters, digits, '.', '_' and '-', and not '.' or '..' alone"
 	DeadLetterTopic string `json:"deadLetterTopic,omitempty"`
 }
 
@@ -93,6 +93,21 @@ type IngestorScaling struct {
 	// +kubebuilder:validation:Minimum=5
 	// +kubebuilder:validation:Maximum=86400
 	DrainSeconds int32 `json:"drainSeconds,omitempty"`
+}
+
+// IngestorRollout says how a change of an ingestor takes partitions over.
+type IngestorRollout struct {
+	RolloutPolicy `json:",inline"`
+
+	// shadow lets a canary read along before its first share: it reads all partitions, stores nothing, and is compared with
+	// the stable revision, so that what it does wrong with events shows before any is touched. Default true where the topic
+	// has one partition, since nothing else is there to compare with then, else false.
+	// +optional
+	Shadow *bool `json:"shadow,omitempty"`
+	// rewind has what a revision has read that was taken back read again by the stable one, on the partitions that it had, from
+	// where it began with them. Default false.
+	// +optional
+	Rewind bool `json:"rewind,omitempty"`
 }
 
 // RatingIngestorSpec is the wanted state of an ingestor.
@@ -158,7 +173,7 @@ type RatingIngestorSpec struct {
 	Ownership *Ownership `json:"ownership,omitempty"`
 	// rollout says how a change takes partitions over. Its steps are partitions: by default 1, then half of them.
 	// +optional
-	Rollout *RolloutPolicy `json:"rollout,omitempty"`
+	Rollout *IngestorRollout `json:"rollout,omitempty"`
 	// objectives bound the share of events that may fail or be dead-lettered (errorPercent).
 	// +optional
 	Objectives *Objectives `json:"objectives,omitempty"`

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,6 +19,7 @@ import (
 	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/test/apiserver"
 	"movieexample.com/fleet/test/docs/catalogue"
+	"movieexample.com/fleet/test/ports"
 )
 
 var server *apiserver.Server
@@ -39,7 +39,7 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("KUBECONFIG", kubeconfig)
-	probes, metrics := freeAddress(t), freeAddress(t)
+	probes, metrics := ports.Address(t), ports.Address(t)
 	o, err := parse([]string{
 		"--metrics-bind-address=" + metrics, "--health-probe-bind-address=" + probes, "--leader-election-namespace=default",
 		"--watch-namespaces=default", "--log-level=error",
@@ -117,16 +117,6 @@ func wantDocumented(t *testing.T, address string) catalogue.Shown {
 		t.Error(problem)
 	}
 	return shown
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func sampleService(t *testing.T) *v1alpha1.FleetService {

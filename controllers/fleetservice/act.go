@@ -23,7 +23,7 @@ import (
 func (r *Reconciler) act(ctx context.Context, s *scope) error {
 	actions := map[plan.ActionKind]func(context.Context, *scope, plan.Action) error{
 		plan.Share: r.share, plan.Remember: r.remember, plan.Record: r.record, plan.Migrate: r.migrate,
-		plan.Run: r.run, plan.Route: r.route, plan.Sweep: r.sweep,
+		plan.Run: r.run, plan.Route: r.route, plan.GoBack: r.goBack, plan.Sweep: r.sweep,
 	}
 	for _, a := range s.plan.Actions {
 		if err := actions[a.Kind](ctx, s, a); err != nil {
@@ -177,7 +177,11 @@ func (r *Reconciler) run(ctx context.Context, s *scope, a plan.Action) error {
 	if err := r.applyChild(ctx, s, render.ConfigMap(s.fs, a.Hash, snapshot)); err != nil {
 		return err
 	}
-	return r.applyChild(ctx, s, render.Deployment(s.fs, a.Hash, snapshot, a.Pods))
+	d := render.Deployment(s.fs, a.Hash, snapshot, a.Pods)
+	if a.Shadow {
+		render.AsShadow(d)
+	}
+	return r.applyChild(ctx, s, d)
 }
 
 // snapshot is what a revision was rendered to: as recorded, or as just rendered for the desired one.

@@ -14,6 +14,7 @@ import (
 
 	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/test/parts"
+	"movieexample.com/fleet/test/ports"
 )
 
 // through is a spec with Consul.
@@ -44,7 +45,7 @@ func unavailable(fs *v1alpha1.FleetService) bool {
 // TestConsulNobodyListens adds Consul at an address where nobody listens: no revision starts that nobody could be kept from.
 func TestConsulNobodyListens(t *testing.T) {
 	s := newStage(t)
-	port := parts.FreePort(t)
+	port := ports.Free(t)
 	s.bindConsul(port)
 	s.install(v1)
 	s.serving("rating:v1")

@@ -1,6 +1,7 @@
 package fleetservice
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ import (
 
 	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice/plan"
+	"movieexample.com/fleet/controllers/fleetservice/render"
 	"movieexample.com/fleet/controllers/fleetservice/signals/check"
 	"movieexample.com/fleet/controllers/fleetservice/signals/count"
 	"movieexample.com/fleet/controllers/fleetservice/traffic"
@@ -145,7 +147,7 @@ func retries() workqueue.TypedRateLimiter[reconcile.Request] {
 func serviceOfPod(_ context.Context, pod client.Object) []reconcile.Request {
 	name := pod.GetLabels()[v1alpha1.LabelService]
 	if name == "" {
-		name = pod.GetLabels()[labelMigration]
+		name = cmp.Or(pod.GetLabels()[labelMigration], pod.GetLabels()[render.LabelRewind])
 	}
 	if name == "" {
 		return nil

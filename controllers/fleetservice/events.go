@@ -25,6 +25,8 @@ var announcements = map[plan.Verb]announcement{
 	plan.Begin:    {reason: "RolloutStarted"},
 	plan.Replace:  {reason: "RolloutReplaced"},
 	plan.Abandon:  {reason: "RolloutAbandoned"},
+	plan.Along:    {reason: "ReadsAlong"},
+	plan.Passed:   {reason: "ShadowPassed"},
 	plan.Advance:  {reason: "WeightRaised"},
 	plan.Promote:  {reason: "Promoted"},
 	plan.Verified: {reason: "TrafficMoved"},
@@ -38,6 +40,9 @@ var announcements = map[plan.Verb]announcement{
 	plan.Retry:    {reason: "MayRetry"},
 	plan.Obey:     {reason: "CommandTaken"},
 	plan.Refuse:   {reason: "CommandRefused", warn: true},
+
+	plan.Rewound:    {reason: "Rewound"},
+	plan.NotRewound: {reason: "RewindFailed", warn: true},
 }
 
 // announce tells of a decision after it was written.
@@ -55,7 +60,7 @@ func (r *Reconciler) announce(s *scope, before *v1alpha1.FleetServiceStatus) {
 // subject is the revision that a decision is about.
 func subject(d *plan.Decision, before *v1alpha1.FleetServiceStatus) string {
 	switch d.Verb {
-	case plan.Begin, plan.Replace, plan.Advance:
+	case plan.Begin, plan.Replace, plan.Along, plan.Passed, plan.Advance:
 		return "revision " + d.State.Canary.Hash
 	case plan.TakeBack, plan.Return:
 		return "revision " + d.State.Rejected.Hash + " taken back"
@@ -63,6 +68,8 @@ func subject(d *plan.Decision, before *v1alpha1.FleetServiceStatus) string {
 		return "revision " + before.Previous.Hash + " is needed no more"
 	case plan.Abandon:
 		return "revision " + before.Canary.Hash
+	case plan.Rewound, plan.NotRewound:
+		return "revision " + d.State.Rewind.Hash
 	case plan.Drained:
 		return "a revision has finished"
 	}

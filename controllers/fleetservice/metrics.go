@@ -91,7 +91,9 @@ func (s *scope) measureEvidence() {
 		return
 	}
 	evidenceAgainst.WithLabelValues(s.fs.Namespace, s.fs.Name).Set(s.judgement.LogE)
-	measuredShare.WithLabelValues(s.fs.Namespace, s.fs.Name).Set(s.judgement.MeasuredShare)
+	if !s.observation.State.ReadsAlong() {
+		measuredShare.WithLabelValues(s.fs.Namespace, s.fs.Name).Set(s.judgement.MeasuredShare)
+	}
 }
 
 // forgetEvidence drops the series that say something of a rollout, when there is none.

@@ -44,7 +44,7 @@ func (r *Reconciler) migration(ctx context.Context, s *scope) (plan.Migration, e
 		case batchv1.JobComplete:
 			return plan.Migration{Phase: plan.MigrationDone}, nil
 		case batchv1.JobFailed:
-			words, err := r.lastWords(ctx, s, job)
+			words, err := r.lastWords(ctx, job, render.MigrationPods(s.fs.Name))
 			return plan.Migration{Phase: plan.MigrationFailed, Message: fmt.Sprintf("migration Job %s failed: %s. Nothing was switched; the image's migrations must be mended", job.Name, words)}, err
 		}
 	}
@@ -54,7 +54,7 @@ func (r *Reconciler) migration(ctx context.Context, s *scope) (plan.Migration, e
 // observeMigrationPods tells how a running migration does. A pod that can never start is a failure at once: the Job
 // would wait for it for ever.
 func (r *Reconciler) observeMigrationPods(ctx context.Context, s *scope, job *batchv1.Job) (plan.Migration, error) {
-	pods, err := r.migrationPods(ctx, s, job)
+	pods, err := r.jobPods(ctx, job, render.MigrationPods(s.fs.Name))
 	if err != nil {
 		return plan.Migration{}, err
 	}
@@ -71,8 +71,8 @@ func (r *Reconciler) observeMigrationPods(ctx context.Context, s *scope, job *ba
 }
 
 // lastWords are the last log lines of a failed Job's pod; its container keeps them in its status.
-func (r *Reconciler) lastWords(ctx context.Context, s *scope, job *batchv1.Job) (string, error) {
-	pods, err := r.migrationPods(ctx, s, job)
+func (r *Reconciler) lastWords(ctx context.Context, job *batchv1.Job, selector map[string]string) (string, error) {
+	pods, err := r.jobPods(ctx, job, selector)
 	if err != nil {
 		return "", err
 	}
@@ -86,10 +86,11 @@ func (r *Reconciler) lastWords(ctx context.Context, s *scope, job *batchv1.Job) 
 	return "see kubectl logs job/" + job.Name, nil
 }
 
-func (r *Reconciler) migrationPods(ctx context.Context, s *scope, job *batchv1.Job) ([]corev1.Pod, error) {
+// jobPods are a Job's pods, of those that have the labels.
+func (r *Reconciler) jobPods(ctx context.Context, job *batchv1.Job, selector map[string]string) ([]corev1.Pod, error) {
 	var list corev1.PodList
-	if err := r.client.List(ctx, &list, client.InNamespace(s.fs.Namespace), client.MatchingLabels(render.MigrationPods(s.fs.Name))); err != nil {
-		return nil, fmt.Errorf("list migration pods: %w", err)
+	if err := r.client.List(ctx, &list, client.InNamespace(job.Namespace), client.MatchingLabels(selector)); err != nil {
+		return nil, fmt.Errorf("list pods of Job %s: %w", job.Name, err)
 	}
 	return slices.DeleteFunc(list.Items, func(p corev1.Pod) bool { return !metav1.IsControlledBy(&p, job) }), nil
 }

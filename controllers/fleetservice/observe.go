@@ -42,7 +42,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		Revisions: map[string]plan.Revision{}, Blocked: s.report.Message(), Command: fs.Annotations[v1alpha1.AnnotationCommand],
 	}
 	for _, look := range []func(context.Context, *scope) error{
-		r.observeSpec, r.observeLedger, r.observePods, r.observeMigration, r.observeTraffic, r.watch,
+		r.observeSpec, r.observeLedger, r.observePods, r.observeMigration, r.observeRewind, r.observeTraffic, r.watch,
 	} {
 		if err := look(ctx, s); err != nil {
 			return err
@@ -73,6 +73,8 @@ func (r *Reconciler) observeChildren(ctx context.Context, s *scope) error {
 	s.deployments = byRevision(s.fs, deployments.Items, func(d *appsv1.Deployment) client.Object { return d })
 	s.snapshots = byRevision(s.fs, snapshots.Items, func(c *appsv1.ControllerRevision) client.Object { return c })
 	s.jobs = byRevision(s.fs, jobs.Items, func(j *batchv1.Job) client.Object { return j })
+	delete(s.jobs, "") // those that are no migrations
+	s.rewinds = rewindsIn(s.fs, jobs.Items)
 	return nil
 }
 
@@ -146,7 +148,7 @@ func (r *Reconciler) observePods(ctx context.Context, s *scope) error {
 		byHash[hash] = append(byHash[hash], p)
 	}
 	for hash, d := range s.deployments {
-		rev := plan.Revision{Created: d.CreationTimestamp.Time, Wanted: ptr.Deref(d.Spec.Replicas, 1), Pods: alive(byHash[hash])}
+		rev := plan.Revision{Created: d.CreationTimestamp.Time, Wanted: ptr.Deref(d.Spec.Replicas, 1), Pods: alive(byHash[hash]), Shadows: shadows(byHash[hash])}
 		rev.Ready, rev.ReadySince = signals.Ready(byHash[hash])
 		rev.Facts = append(signals.Deployment(d), signals.Pods(byHash[hash], s.observation.Now)...)
 		rev.RaisedRequests = raised(s.deployments[s.observation.State.Stable.Hash], d)
@@ -156,9 +158,19 @@ func (r *Reconciler) observePods(ctx context.Context, s *scope) error {
 }
 
 func alive(pods []corev1.Pod) int32 {
+	return counting(pods, func(*corev1.Pod) bool { return true })
+}
+
+// shadows are the live pods that read along and store nothing.
+func shadows(pods []corev1.Pod) int32 {
+	return counting(pods, func(p *corev1.Pod) bool { return p.Labels[v1alpha1.LabelShadow] != "" })
+}
+
+func counting(pods []corev1.Pod, which func(*corev1.Pod) bool) int32 {
 	n := int32(0)
 	for i := range pods {
-		if pods[i].DeletionTimestamp == nil && pods[i].Status.Phase != corev1.PodFailed && pods[i].Status.Phase != corev1.PodSucceeded {
+		p := &pods[i]
+		if p.DeletionTimestamp == nil && p.Status.Phase != corev1.PodFailed && p.Status.Phase != corev1.PodSucceeded && which(p) {
 			n++
 		}
 	}

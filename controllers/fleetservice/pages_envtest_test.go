@@ -41,6 +41,8 @@ type pages struct {
 type page struct {
 	ip, image, revision string
 	number              int64
+	along               bool            // it reads what the others share out
+	read                map[int64]int64 // how far it is with that, by their numbers
 	all, bad            float64
 }
 
@@ -57,7 +59,7 @@ func (w *world) showPages() *pages {
 func (g *pages) serve(p *corev1.Pod) string {
 	g.w.t.Helper()
 	n := addresses.Add(1)
-	pod := &page{number: n, ip: fmt.Sprintf("127.7.%d.%d", n/250, 1+n%250), image: p.Spec.Containers[0].Image, revision: p.Labels[v1alpha1.LabelRevision]}
+	pod := &page{number: n, ip: fmt.Sprintf("127.7.%d.%d", n/250, 1+n%250), image: p.Spec.Containers[0].Image, revision: p.Labels[v1alpha1.LabelRevision], along: p.Labels[v1alpha1.LabelShadow] != "", read: map[int64]int64{}}
 	var config net.ListenConfig
 	listener, err := config.Listen(context.Background(), "tcp", pod.ip+":8090")
 	if err != nil {
@@ -96,14 +98,26 @@ func (g *pages) show(rw http.ResponseWriter, pod *page) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	bad := int64(pod.bad)
+	if g.consume && pod.along {
+		showAlong(rw, pod)
+		return
+	}
 	if g.consume {
-		_, _ = fmt.Fprintf(rw, "ingest_events_total{outcome=\"applied\"} %d\ningest_events_total{outcome=\"dead_lettered\"} %d\n"+
-			"ingest_next_offset{partition=\"%d\"} %d\ningest_lag_records{partition=\"%d\"} 7\n", int64(pod.all)-bad, bad, pod.number, int64(pod.all), pod.number)
+		_, _ = fmt.Fprintf(rw, "ingest_events_total{outcome=\"applied\",partition=\"%[3]d\"} %[1]d\ningest_events_total{outcome=\"dead_lettered\",partition=\"%[3]d\"} %[2]d\n"+
+			"ingest_next_offset{partition=\"%[3]d\"} %[4]d\ningest_lag_records{partition=\"%[3]d\"} 7\n", int64(pod.all)-bad, bad, pod.number, int64(pod.all))
 		return
 	}
 	_, _ = fmt.Fprintf(rw, "# TYPE grpc_server_handled_total counter\n"+
 		"grpc_server_handled_total{grpc_code=\"OK\",grpc_service=\"rating.v1.RatingService\",grpc_type=\"unary\"} %d\n"+
 		"grpc_server_handled_total{grpc_code=\"Internal\",grpc_service=\"rating.v1.RatingService\",grpc_type=\"unary\"} %d\n", int64(pod.all)-bad, bad)
+}
+
+// showAlong shows a page of all partitions.
+func showAlong(rw http.ResponseWriter, pod *page) {
+	for number, next := range pod.read {
+		_, _ = fmt.Fprintf(rw, "ingest_next_offset{partition=\"%[1]d\"} %[2]d\ningest_lag_records{partition=\"%[1]d\"} 7\n", number, next)
+	}
+	_, _ = fmt.Fprintf(rw, "ingest_events_total{outcome=\"read\"} %d\ningest_events_total{outcome=\"dead_lettered\"} %d\n", int64(pod.all)-int64(pod.bad), int64(pod.bad))
 }
 
 // send spreads requests over the ready pods that the Service object selects.
@@ -122,11 +136,27 @@ func (g *pages) send(requests float64) {
 	})
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	members := slices.DeleteFunc(slices.Clone(ready), func(p corev1.Pod) bool { return g.pods[p.Name] == nil || g.pods[p.Name].along })
 	for _, p := range ready {
-		if pod := g.pods[p.Name]; pod != nil && !g.hangs[pod.image] {
-			pod.all += requests / float64(len(ready))
-			pod.bad += requests / float64(len(ready)) * g.fails[pod.image]
+		pod := g.pods[p.Name]
+		if pod == nil {
+			continue
 		}
+		for _, p := range members {
+			member := g.pods[p.Name]
+			if _, begun := pod.read[member.number]; !begun || !g.hangs[pod.image] {
+				pod.read[member.number] = int64(member.all)
+			}
+		}
+		if g.hangs[pod.image] {
+			continue
+		}
+		has := requests
+		if !pod.along {
+			has /= float64(len(members))
+		}
+		pod.all += has
+		pod.bad += has * g.fails[pod.image]
 	}
 }
 

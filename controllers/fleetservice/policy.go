@@ -53,7 +53,7 @@ func policyOf(fs *v1alpha1.FleetService) plan.Policy {
 		Coarse:         traffic.ByPods(fs),
 	}
 	if c := fs.Spec.Consumer; c != nil {
-		p.Partitions, p.Coarse = c.Partitions, false
+		p.Partitions, p.Shadow, p.Rewind, p.Coarse = c.Partitions, c.Shadow, c.Rewind, false
 	} else if p.Steps == nil {
 		p.Steps = defaultSteps()
 	}
@@ -70,8 +70,8 @@ func duration(d *metav1.Duration, otherwise time.Duration) time.Duration {
 	return d.Duration
 }
 
-// paramsOf says what evidence is gathered for.
-func paramsOf(fs *v1alpha1.FleetService, policy plan.Policy) verdict.Params {
+// paramsOf says what evidence is gathered for; alone, where nothing is there to compare with.
+func paramsOf(fs *v1alpha1.FleetService, policy plan.Policy, alone bool) verdict.Params {
 	v := v1alpha1.VerdictPolicy{}
 	if fs.Spec.Rollout != nil && fs.Spec.Rollout.Verdict != nil {
 		v = *fs.Spec.Rollout.Verdict
@@ -88,8 +88,8 @@ func paramsOf(fs *v1alpha1.FleetService, policy plan.Policy) verdict.Params {
 			{Name: signals.Refusals, Tolerance: tolerance, Objective: number(o.RefusalPercent, defaultRefusalPercent) / 100},
 		},
 	}
-	if fs.Spec.Consumer != nil { // nobody is refused, and one partition leaves nothing to compare with
-		p.Signals, p.Alone = p.Signals[:1], policy.Alone()
+	if fs.Spec.Consumer != nil { // nobody is refused
+		p.Signals, p.Alone = p.Signals[:1], alone
 	}
 	if l := o.Latency; l != nil {
 		slow := 1 - number(l.Percent, defaultLatencyPercent)/100

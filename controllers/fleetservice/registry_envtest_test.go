@@ -5,6 +5,7 @@ package fleetservice_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/consul/api"
@@ -37,19 +38,28 @@ func TestRegistryForgetsPodsThatAreGone(t *testing.T) {
 		want = append(want, p.Name)
 	}
 	register("rating-killed", "00000000-0000-0000-0000-000000000000")
-	s.step()
-
-	instances, _, err := client.Catalog().Service(s.namespace+"-rating", "", nil)
-	if err != nil {
-		t.Fatal(err)
+	catalog := func() (ids []string) {
+		t.Helper()
+		instances, _, err := client.Catalog().Service(s.namespace+"-rating", "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range instances {
+			ids = append(ids, i.ServiceID)
+		}
+		slices.Sort(ids)
+		return ids
 	}
-	var got []string
-	for _, i := range instances {
-		got = append(got, i.ServiceID)
-	}
+	all := append(slices.Clone(want), "rating-killed")
 	slices.Sort(want)
-	slices.Sort(got)
-	if diff := cmp.Diff(want, got); diff != "" || len(want) == 0 {
+	slices.Sort(all)
+	for deadline := time.Now().Add(30 * time.Second); !slices.Equal(catalog(), all); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) { // the agent tells its server in its own time
+			t.Fatalf("instances in Consul = %q, want those that were registered: %q", catalog(), all)
+		}
+	}
+	s.step()
+	if diff := cmp.Diff(want, catalog()); diff != "" || len(want) == 0 {
 		t.Errorf("instances in Consul (-want +got):\n%s", diff)
 	}
 }

@@ -31,6 +31,7 @@ type scope struct {
 	snapshots   map[string]*appsv1.ControllerRevision // observe: recorded revisions by hash
 	deployments map[string]*appsv1.Deployment         // observe: Deployments by revision hash
 	jobs        map[string]*batchv1.Job               // observe: migration Jobs by revision hash
+	rewinds     map[string]*batchv1.Job               // observe: Jobs that take partitions back, by name
 	pods        []corev1.Pod                          // observe: of all revisions
 	providers   []traffic.Provider                    // observe: what moves this service's requests
 	refusal     *traffic.Refusal                      // observe: what keeps them from it until a person acts; nil when nothing does

@@ -18,7 +18,7 @@ func stateOf(st *v1alpha1.FleetServiceStatus) plan.State {
 		state.Leaving = append(state.Leaving, part(&st.Leaving[i]))
 	}
 	if r := st.Rollout; r != nil {
-		state.Percent, state.Granted = r.Weight, r.Granted
+		state.Percent, state.Granted, state.Shadow = r.Weight, r.Granted, shadowOf(r.Shadow)
 	}
 	if b := st.Bake; b != nil && b.AskingSince != nil {
 		state.Asking = b.AskingSince.Time
@@ -31,6 +31,9 @@ func stateOf(st *v1alpha1.FleetServiceStatus) plan.State {
 	}
 	if c := st.LastCommand; c != nil {
 		state.Command = plan.Command{Text: c.Command, Outcome: c.Outcome, At: c.At.Time}
+	}
+	if r := st.Rewind; r != nil {
+		state.Rewind = plan.Rewind{Hash: r.Revision, Since: r.Since.Time, Phase: plan.RewindPhase(r.Phase), Message: r.Message, At: r.At.Time}
 	}
 	return state
 }
@@ -64,6 +67,7 @@ func setState(st *v1alpha1.FleetServiceStatus, state plan.State) {
 	setBake(st, state)
 	setRejected(st, state.Rejected)
 	setTraffic(st, state.Traffic)
+	setRewind(st, state.Rewind)
 	if c := state.Command; c.Text != "" {
 		st.LastCommand = &v1alpha1.CommandStatus{Command: c.Text, Outcome: c.Outcome, At: seconds(c.At)}
 	}
@@ -100,14 +104,36 @@ func setRollout(st *v1alpha1.FleetServiceStatus, state plan.State) {
 		return
 	}
 	r := v1alpha1.RolloutStatus{Since: seconds(state.Traffic.Since)}
-	if st.Rollout != nil && state.Percent > 0 {
+	if st.Rollout != nil && (state.Percent > 0 || state.ReadsAlong()) {
 		r = *st.Rollout
 	}
 	if state.Traffic.Percent == state.Percent {
 		r.Since = seconds(state.Traffic.Since)
 	}
-	r.Weight, r.Granted = state.Percent, state.Granted
+	r.Weight, r.Granted, r.Shadow = state.Percent, state.Granted, shadowStatus(state.Shadow)
 	st.Rollout = &r
+}
+
+func shadowOf(s *v1alpha1.ShadowStatus) plan.Shadow {
+	if s == nil {
+		return plan.Shadow{}
+	}
+	shadow := plan.Shadow{Stage: plan.ShadowStage(s.Stage)}
+	if s.Since != nil {
+		shadow.Since = s.Since.Time
+	}
+	return shadow
+}
+
+func shadowStatus(s plan.Shadow) *v1alpha1.ShadowStatus {
+	if s.Stage == plan.ShadowNone {
+		return nil
+	}
+	status := &v1alpha1.ShadowStatus{Stage: v1alpha1.ShadowStage(s.Stage)}
+	if !s.Since.IsZero() {
+		status.Since = ptr.To(seconds(s.Since))
+	}
+	return status
 }
 
 func setBake(st *v1alpha1.FleetServiceStatus, state plan.State) {
@@ -137,6 +163,15 @@ func setRejected(st *v1alpha1.FleetServiceStatus, r plan.Rejection) {
 		next.Signals = st.Rejected.Signals
 	}
 	st.Rejected = &next
+}
+
+func setRewind(st *v1alpha1.FleetServiceStatus, r plan.Rewind) {
+	st.Rewind = nil
+	if r.Hash != "" {
+		st.Rewind = &v1alpha1.RewindStatus{
+			Revision: r.Hash, Since: seconds(r.Since), Phase: v1alpha1.RewindPhase(r.Phase), Message: r.Message, At: seconds(r.At),
+		}
+	}
 }
 
 func setTraffic(st *v1alpha1.FleetServiceStatus, t plan.Position) {

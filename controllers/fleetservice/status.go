@@ -65,12 +65,12 @@ func same(a, b *v1alpha1.FleetServiceStatus) bool {
 func withoutNumbers(st *v1alpha1.FleetServiceStatus) *v1alpha1.FleetServiceStatus {
 	st = st.DeepCopy()
 	if r := st.Rollout; r != nil {
-		st.Rollout = &v1alpha1.RolloutStatus{Weight: r.Weight, Granted: r.Granted, Next: r.Next, Since: r.Since}
+		st.Rollout = &v1alpha1.RolloutStatus{Weight: r.Weight, Shadow: r.Shadow, Granted: r.Granted, Next: r.Next, Since: r.Since}
 	}
 	if st.Bake != nil {
 		st.Bake.Suspicion = ""
 	}
-	if st.Phase == "Canary" || st.Phase == "Paused" || st.Phase == "Baking" {
+	if st.Phase == "Shadow" || st.Phase == "Canary" || st.Phase == "Paused" || st.Phase == "Baking" {
 		for i := range st.Conditions {
 			st.Conditions[i].Message = ""
 		}
@@ -103,11 +103,14 @@ func (s *scope) tellEvidence() {
 		b.Suspicion = j.SuspicionNumber
 	}
 	r := st.Rollout
-	if r == nil || r.Weight == 0 {
+	if r == nil || !plan.Watching(s.observation) {
 		return
 	}
 	r.Next = plan.NextPercent(s.observation)
 	r.CountedBy, r.MeasuredPercent, r.SmallestEffect, r.TimeLeft = j.CountedBy, j.MeasuredPercent, j.SmallestEffect, ""
+	if s.observation.State.ReadsAlong() {
+		r.MeasuredPercent = "" // it has no share
+	}
 	if j.TimeLeft > 0 {
 		r.TimeLeft = j.TimeLeft.Round(time.Second).String()
 	}

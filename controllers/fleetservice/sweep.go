@@ -43,7 +43,7 @@ func (r *Reconciler) sweep(ctx context.Context, s *scope, _ plan.Action) error {
 	if err != nil {
 		return err
 	}
-	for _, o := range slices.Concat(gone, configs, oldSnapshots(s, live)) {
+	for _, o := range slices.Concat(gone, configs, oldSnapshots(s, live), oldRewinds(s)) {
 		if err := r.remove(ctx, o); err != nil {
 			return err
 		}

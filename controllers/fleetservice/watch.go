@@ -52,7 +52,7 @@ func (r *Reconciler) watch(ctx context.Context, s *scope) error {
 	}
 	s.book = b
 	o := &s.observation
-	standing := o.State.Traffic.Split == plan.Wanted(*o)
+	standing := plan.Standing(*o)
 	moved := b.at != positionOf(o.State) // what follows is compared with the first reading at a weight: the sooner the better
 	if standing && (moved || o.Now.Sub(b.readAt) >= o.Policy.Interval*8/10) {
 		if err := r.read(ctx, s, b); err != nil {
@@ -126,7 +126,8 @@ func releaseOf(s *scope) evidence.Release {
 	judged, control := trial(s.observation.State)
 	return evidence.Release{
 		Canary: judged.Hash, Stable: control, Began: judged.Trial,
-		Params: paramsOf(s.fs, s.observation.Policy), Uneven: s.fs.Spec.Consumer != nil,
+		Params: paramsOf(s.fs, s.observation.Policy, plan.Alone(s.observation)), Uneven: s.fs.Spec.Consumer != nil,
+		Along: s.observation.State.ReadsAlong(),
 	}
 }
 
@@ -160,7 +161,7 @@ func judgeProgress(s *scope, b *book) {
 	if o.State.Canary.Hash == "" || s.fs.Spec.Consumer == nil {
 		return
 	}
-	j := b.progress.Judge(o.State.Canary.Hash, o.State.Stable.Hash, o.Policy.Alone())
+	j := b.progress.Judge(o.State.Canary.Hash, o.State.Stable.Hash, plan.Alone(*o), o.Policy.MaxStep)
 	o.Evidence.Stuck, o.Evidence.Waiting = j.Stuck, j.Waiting
 }
 
@@ -174,8 +175,11 @@ func canaryShare(state plan.State) int32 {
 }
 
 // positionOf is where requests were verified to go, as evidence counts it: there, all of them are the share of a revision
-// that was promoted. A canary has them where it took a consumer's only partition.
+// that was promoted. A canary has them where it took a consumer's only partition. One that reads along has as many as stable.
 func positionOf(state plan.State) evidence.Position {
+	if state.ReadsAlong() {
+		return evidence.Position{Percent: 50, Since: state.Shadow.Since}
+	}
 	p := evidence.Position{Percent: canaryShare(state), Since: state.Traffic.Since}
 	if state.Canary.Hash != "" {
 		p.Percent = min(p.Percent, 99)
@@ -289,7 +293,7 @@ func evidenceOf(j evidence.Judgement) plan.Evidence {
 // conditionReason is a judgement's reason as conditions name it; empty where nothing stands in the way.
 func conditionReason(j evidence.Judgement) string {
 	return map[verdict.Reason]string{
-		verdict.Worse: v1alpha1.ReasonWorse, verdict.OnePod: v1alpha1.ReasonOnePod,
+		verdict.Worse: v1alpha1.ReasonWorse, verdict.OnePod: v1alpha1.ReasonOnePod, verdict.OnePart: v1alpha1.ReasonOnePartition,
 		verdict.Suspicious: v1alpha1.ReasonSuspicious, verdict.Blind: v1alpha1.ReasonBlind,
 	}[j.Reason]
 }

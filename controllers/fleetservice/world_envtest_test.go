@@ -30,6 +30,8 @@ type world struct {
 	behaviors map[string]behavior
 	// failing are images whose migrations fail, with their last words.
 	failing map[string]string
+	// reports are what Jobs of images that do not fail write about what they did.
+	reports map[string]string
 	// pages are what pods show of the requests that they answer; nil where nobody calls.
 	pages *pages
 	// stuck keeps pods although their Deployment is gone.
@@ -155,10 +157,13 @@ func (w *world) playJobs() {
 		}
 		j.Status.StartTime = &now
 		if words, fails := w.failing[j.Spec.Template.Spec.Containers[0].Image]; fails {
-			w.endPod(&j, words)
+			w.endPod(&j, corev1.PodFailed, corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error", Message: words}})
 			j.Status.Failed = 3
 			done(batchv1.JobFailureTarget, batchv1.JobFailed)
 		} else {
+			if text := w.reports[j.Spec.Template.Spec.Containers[0].Image]; text != "" {
+				w.endPod(&j, corev1.PodSucceeded, report(text))
+			}
 			j.Status.CompletionTime, j.Status.Succeeded = &now, 1
 			done(batchv1.JobSuccessCriteriaMet, batchv1.JobComplete)
 		}
@@ -168,8 +173,8 @@ func (w *world) playJobs() {
 	}
 }
 
-// endPod leaves the failed pod of a Job with its last words.
-func (w *world) endPod(j *batchv1.Job, words string) {
+// endPod leaves the pod of a Job that has ended so.
+func (w *world) endPod(j *batchv1.Job, phase corev1.PodPhase, how corev1.ContainerState) {
 	w.t.Helper()
 	p := &corev1.Pod{ObjectMeta: *j.Spec.Template.ObjectMeta.DeepCopy(), Spec: *j.Spec.Template.Spec.DeepCopy()}
 	p.Namespace, p.GenerateName = w.namespace, j.Name+"-"
@@ -177,8 +182,8 @@ func (w *world) endPod(j *batchv1.Job, words string) {
 	if err := w.c.Create(w.t.Context(), p); err != nil {
 		w.t.Fatalf("create the pod of %s: %v", j.Name, err)
 	}
-	p.Status.Phase = corev1.PodFailed
-	p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "service", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error", Message: words}}}}
+	p.Status.Phase = phase
+	p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "service", State: how}}
 	if err := w.c.Status().Update(w.t.Context(), p); err != nil {
 		w.t.Fatalf("write the status of pod %s: %v", p.Name, err)
 	}

@@ -50,6 +50,7 @@ func (r *Reconciler) apply(ctx context.Context, app *v1alpha1.MovieApp, st *step
 	if err != nil {
 		return err
 	}
+	st.changed(result.Generation)
 	r.announceStep(app, st, result)
 	return nil
 }

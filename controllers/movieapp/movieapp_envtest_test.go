@@ -94,49 +94,6 @@ func TestCreation(t *testing.T) {
 	}
 }
 
-// TestIdle: when nothing changes nothing is written, and Secrets are not read again each time.
-func TestIdle(t *testing.T) {
-	t.Parallel()
-	s := up(t)
-	s.eventually(func() string { // events are written a moment after what they tell of
-		list := &eventsv1.EventList{}
-		if err := s.c.List(t.Context(), list, client.InNamespace(s.namespace)); err != nil {
-			t.Fatal(err)
-		}
-		if !slices.ContainsFunc(list.Items, func(e eventsv1.Event) bool { return e.Reason == "Serving" }) {
-			return "no event tells that the application serves"
-		}
-		return ""
-	})
-	writes, reads := s.calls.seen()
-	for i := range 5 {
-		s.edit("movies", func(a *v1alpha1.MovieApp) {
-			a.Annotations = map[string]string{"test": fmt.Sprint(i)} // wakes the controller
-		})
-	}
-	s.serve("movies-metadata")
-	s.edit("movies", func(a *v1alpha1.MovieApp) { a.Spec.Ownership.Oncall = "night" })
-	s.eventually(func() string {
-		if s.fleet()["movies-movie"].Spec.Ownership.Oncall != "night" {
-			return "the change that comes last has not arrived"
-		}
-		return ""
-	})
-	after, readsAfter := s.calls.seen()
-	after = after[len(writes):]
-	isApply := func(w string) bool { return strings.HasPrefix(w, "PATCH ") && strings.Contains(w, "/fleetservices/") }
-	if first := slices.IndexFunc(after, isApply); first != 0 {
-		t.Errorf("before the edit arrived the controller wrote %q, want nothing", after[:max(first, 0)])
-	}
-	applies := slices.DeleteFunc(slices.Clone(after), func(w string) bool { return !isApply(w) })
-	if len(applies) != 3 {
-		t.Errorf("one edit of ownership led to %d applies, want 3: %q", len(applies), applies)
-	}
-	if readsAfter != reads {
-		t.Errorf("Secrets were read %d times more within a minute, want 0", readsAfter-reads)
-	}
-}
-
 // TestReleaseOrder follows a new tag through the services, past one that is taken back.
 func TestReleaseOrder(t *testing.T) {
 	t.Parallel()

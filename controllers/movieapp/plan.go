@@ -59,6 +59,8 @@ type step struct {
 	live *v1alpha1.FleetService
 	// handOver is true when replicas were ours and are left out now: their owner changes before they are left out.
 	handOver bool
+	// observed is true when the FleetService itself says how it is: it has been told all that it is to be.
+	observed bool
 	// settled is true when the service has its release and is Ready with it.
 	settled bool
 	// reason and message say why it is not settled.
@@ -145,8 +147,21 @@ func (st *step) blocked(reason, message string) {
 	st.stuck = slices.Contains([]string{v1alpha1.ReasonSharedDatabase, v1alpha1.ReasonNameTaken, v1alpha1.ReasonCertManagerMissing}, reason)
 }
 
+// changed notes that the FleetService has a newer spec than the one observed, of which it has said nothing yet.
+func (st *step) changed(generation int64) {
+	if st.live == nil || st.live.Generation >= generation {
+		return
+	}
+	st.live = st.live.DeepCopy()
+	st.live.Generation = generation
+	if st.observed {
+		st.observe()
+	}
+}
+
 // observe takes over what the FleetService says of itself.
 func (st *step) observe() {
+	st.observed, st.settled, st.stuck = true, false, false
 	c := current(st.live, v1alpha1.ConditionReady)
 	if c == nil {
 		st.reason, st.message = v1alpha1.ReasonServiceNotReady, "its new spec is not observed yet"

@@ -59,6 +59,7 @@ func (w *world) reconcile() {
 			acted = w.do(&p.steps[i]) || acted
 		}
 		w.app.Status = statusOf(o, p, time.Unix(0, 0))
+		w.honest()
 		if !acted {
 			w.tell(p)
 			return
@@ -67,8 +68,26 @@ func (w *world) reconcile() {
 	w.t.Fatalf("after 10 rounds there is still something to do:\n%s", w.story.String())
 }
 
+// honest checks that the application is not called Ready while a service has said nothing yet of the spec that it has.
+func (w *world) honest() {
+	w.t.Helper()
+	if isSet(w.app.Status.Conditions, v1alpha1.ConditionReady) == 0 {
+		return
+	}
+	for name, fs := range w.live {
+		if current(fs, v1alpha1.ConditionReady) == nil {
+			w.t.Fatalf("the application is Ready although %s has not looked at its new spec:\n%s", name, w.story.String())
+		}
+	}
+}
+
+// observe sees the services as a cache shows them: without what is done to them later.
 func (w *world) observe() observation {
-	o := observation{app: w.app, live: w.live, foreign: w.foreign, bindings: map[string]bindings.Report{}, unobserved: w.blind}
+	live := map[string]*v1alpha1.FleetService{}
+	for name, fs := range w.live {
+		live[name] = fs.DeepCopy()
+	}
+	o := observation{app: w.app, live: live, foreign: w.foreign, bindings: map[string]bindings.Report{}, unobserved: w.blind}
 	var err error
 	if o.services, err = resolve(w.app); err != nil {
 		o.services, o.invalid = nil, err.Error()
@@ -100,6 +119,7 @@ func (w *world) do(st *step) bool {
 			return false
 		}
 		fs.Spec, fs.Generation = st.spec, fs.Generation+1
+		st.changed(fs.Generation)
 		fs.Annotations[v1alpha1.AnnotationReleased] = st.release
 	}
 	replicas := "default"

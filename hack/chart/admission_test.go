@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -52,6 +53,16 @@ func startServer(t *testing.T) server {
 		}})
 	}
 	return s
+}
+
+// eventually asks for a while: what a server was given, definitions and rights, it knows a moment later.
+func eventually(ask func() bool) bool {
+	for deadline := time.Now().Add(30 * time.Second); !ask(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s server) create(t *testing.T, o client.Object, opts ...client.CreateOption) {
@@ -135,7 +146,10 @@ func TestServerKeepsTheFleetWhenTheChartIsUninstalled(t *testing.T) {
 		"metadata":   map[string]any{"name": "rating", "namespace": "movies", "finalizers": []any{"fleet.movieexample.com/finalizer"}},
 		"spec":       map[string]any{"image": "ghcr.io/movieexample/rating:0.1.0"},
 	}}
-	s.create(t, service)
+	var err error
+	if !eventually(func() bool { err = s.Create(t.Context(), service.DeepCopy()); return err == nil }) {
+		t.Fatalf("create a FleetService: %v", err)
+	}
 
 	s.helm(t, "uninstall", release)
 
@@ -148,7 +162,7 @@ func TestServerKeepsTheFleetWhenTheChartIsUninstalled(t *testing.T) {
 	deployment := &unstructured.Unstructured{}
 	deployment.SetAPIVersion("apps/v1")
 	deployment.SetKind("Deployment")
-	err := s.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: release}, deployment)
+	err = s.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: release}, deployment)
 	if !apierrors.IsNotFound(err) {
 		t.Errorf("after helm uninstall the operator's Deployment: %v, want not found", err)
 	}
@@ -179,6 +193,11 @@ func TestServerLetsTheOperatorWorkWhereItIsTold(t *testing.T) {
 				{"list", "", "secrets", "", false},
 				{"create", "coordination.k8s.io", "leases", namespace, true},
 				{"create", "coordination.k8s.io", "leases", "movies", false},
+			}
+			for _, c := range checks { // when it knows all that is granted, it can be asked what is not
+				if c.want {
+					eventually(func() bool { return s.may(t, c.verb, c.group, c.resource, c.in) })
+				}
 			}
 			for _, c := range checks {
 				if got := s.may(t, c.verb, c.group, c.resource, c.in); got != c.want {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -95,7 +96,14 @@ func TestExplain(t *testing.T) {
 		"ma.status.conditions":             {"SpecValid"},
 	} {
 		t.Run(path, func(t *testing.T) {
-			out, err := exec.CommandContext(t.Context(), apiserver.Kubectl(), append(kubeconfig(t), "explain", path)...).CombinedOutput()
+			args := append(kubeconfig(t), "explain", path)
+			explain := func() ([]byte, error) {
+				return exec.CommandContext(t.Context(), apiserver.Kubectl(), args...).CombinedOutput()
+			}
+			out, err := explain()
+			for deadline := time.Now().Add(30 * time.Second); err != nil && time.Now().Before(deadline); {
+				out, err = explain() // what the server tells of a definition comes a moment after it
+			}
 			if err != nil {
 				t.Fatalf("kubectl explain %s: %v\n%s", path, err, out)
 			}

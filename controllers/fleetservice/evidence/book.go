@@ -20,11 +20,14 @@ type Release struct {
 	// Uneven says that shares differ in how much they bring, as partitions do: then how many requests came to the canary says
 	// nothing about it.
 	Uneven bool
+	// Along says that the canary only reads along with stable, all that it reads: then data of a partition cannot be the fault,
+	// and what it has counted counts when stable has read as far.
+	Along bool
 }
 
 // Same tells whether two releases share their evidence.
 func (r Release) Same(o Release) bool {
-	return r.Canary == o.Canary && r.Stable == o.Stable && r.Began.Equal(o.Began) && r.Uneven == o.Uneven && equal(r.Params, o.Params)
+	return r.Canary == o.Canary && r.Stable == o.Stable && r.Began.Equal(o.Began) && r.Uneven == o.Uneven && r.Along == o.Along && equal(r.Params, o.Params)
 }
 
 func equal(a, b verdict.Params) bool {
@@ -51,6 +54,7 @@ type Book struct {
 	state   state
 	verdict *verdict.Release
 	bake    *verdict.Bake
+	along   along
 }
 
 // New begins a book. The error is about parameters that cannot be.
@@ -71,6 +75,7 @@ func (b *Book) Add(r signals.Reading, at Position) {
 		return
 	}
 	b.state.Slow, b.state.SlowSince, b.state.SlowFor = "", time.Time{}, 0
+	r = b.align(r)
 	b.notice(r)
 	moved := !b.state.Position.equal(at)
 	if moved {
@@ -191,4 +196,5 @@ func (b *Book) sum(t tallies, by source) {
 	l, n := b.look(t, by), len(b.release.Params.Signals)
 	b.state.Canary.add(total(l.Canary, n))
 	b.state.Stable.add(total(l.Stable, n))
+	b.state.Parts.add(t.parted())
 }

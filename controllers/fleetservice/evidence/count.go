@@ -48,6 +48,10 @@ type counter struct {
 	Said  totals    `json:"said"`
 	// Again is stable's second window.
 	Again totals `json:"again,omitempty"`
+	// Split is what it said by partition; nil where it does not tell, which is not the same as no events.
+	Split split `json:"split,omitzero"`
+	// Waits is true while the pod says that it waits for what it needs.
+	Waits bool `json:"waits,omitempty"`
 	// In is true while the pod is counted since the open look began.
 	In bool `json:"in,omitempty"`
 }
@@ -75,11 +79,11 @@ func (b *Book) waits(r signals.Reading) bool {
 // are gone add nothing and are forgotten.
 func (b *Book) count(r signals.Reading, moved bool) {
 	pods := make(map[string]*counter, len(r.Pods))
-	cold := false
+	cold, outage := false, b.outage(r)
 	for _, p := range r.Pods {
 		before := b.state.Pods[p.UID]
 		if p.Err == "" {
-			pods[p.UID] = b.countPod(p, before, r.At, moved)
+			pods[p.UID] = b.countPod(p, before, r.At, moved, outage)
 			cold = cold || b.state.ReadAt.Before(p.Began.Add(warmUp))
 		} else if before != nil {
 			before.In = false
@@ -91,16 +95,38 @@ func (b *Book) count(r signals.Reading, moved bool) {
 	b.countCallers(r, moved, cold)
 }
 
+// outage is true while consumers of both revisions say that they wait for the same thing. Tries fail by whole batches
+// then, of which each side meets others: by chance it is more in the canary's, and often.
+func (b *Book) outage(r signals.Reading) bool {
+	waits := map[string]map[string]bool{}
+	for _, p := range r.Pods {
+		if p.Waits == "" || p.Err != "" {
+			continue
+		}
+		if waits[p.Waits] == nil {
+			waits[p.Waits] = map[string]bool{}
+		}
+		waits[p.Waits][p.Revision] = true
+	}
+	for _, who := range waits {
+		if who[b.release.Canary] && who[b.release.Stable] {
+			return true
+		}
+	}
+	return false
+}
+
 // countPod takes in a pod. One that was there before the release counts from its first reading, one that began since from
 // zero, so that its first answers are seen; so does a container that began anew.
-func (b *Book) countPod(p signals.PodReading, before *counter, at time.Time, moved bool) *counter {
-	now := &counter{At: at, Began: p.Began, Said: b.totals(p.Totals), Again: b.totals(p.Again)}
+func (b *Book) countPod(p signals.PodReading, before *counter, at time.Time, moved, outage bool) *counter {
+	now := &counter{At: at, Began: p.Began, Said: b.totals(p.Totals), Again: b.totals(p.Again), Split: b.splitOf(p.Split), Waits: p.Waits != ""}
 	if p.Again == nil {
 		now.Again = b.totals(p.Totals)
 	}
-	base, warm := counter{}, false
+	base, warm := counter{Split: split{}}, false
 	switch {
 	case before == nil && p.Began.Before(b.release.Began):
+		b.countSplit(p, &counter{}, now, nil, nil)
 		return b.side(now, p.Revision)
 	case before == nil:
 		now.In = !p.Began.Before(b.state.Open.Began.Add(-rounding))
@@ -115,11 +141,16 @@ func (b *Book) countPod(p signals.PodReading, before *counter, at time.Time, mov
 	if now.In && !moved {
 		into = &b.state.Open.Together
 	}
+	counted := b.since(base.Said, now.Said, warm)
+	if outage || b.release.Params.Alone && (base.Waits || now.Waits) { // where nothing else meets it, an outage for all that can be told
+		counted = make(row, len(counted))
+	}
+	b.countSplit(p, &base, now, counted, into)
 	switch p.Revision {
 	case b.release.Canary:
-		into.Canary.add(p.Name, b.since(base.Said, now.Said, warm))
+		into.Canary.add(p.Name, counted)
 	case b.release.Stable:
-		into.Stable.add(p.Name, b.since(base.Said, now.Said, warm))
+		into.Stable.add(p.Name, counted)
 		into.Again.add(p.Name, b.since(base.Again, now.Again, warm))
 	}
 	return b.side(now, p.Revision)

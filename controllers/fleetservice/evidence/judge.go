@@ -78,6 +78,9 @@ func (b *Book) Judge(q Question) Judgement {
 		j.MeasuredShare = 100 * float64(j.CanaryRequests) / float64(j.Requests)
 		j.MeasuredPercent = fmt.Sprintf("%.3g", j.MeasuredShare)
 	}
+	if b.release.Along { // without it nothing is compared, however much stable reads
+		j.Requests = j.CanaryRequests
+	}
 	next := b.weight(q.Next)
 	ask := verdict.Question{Early: q.Early}
 	if next >= 0 {
@@ -89,11 +92,18 @@ func (b *Book) Judge(q Question) Judgement {
 		d = verdict.Decision{Action: verdict.Hold, Reason: verdict.Blind, Signal: b.release.Params.Signals[0].Name}
 		j.Blind = append(j.Blind, err.Error())
 	}
+	resting := ""
+	if d.Reason == verdict.OnePart {
+		d, resting = b.rest(d, ask)
+	}
 	d = b.alone(d)
 	j.Action, j.Reason, j.Pods, j.Signal = d.Action, d.Reason, d.Pods, d.Signal
 	never := b.forecast(&j, q, next)
 	j.Signals = b.summaries(next)
-	j.Message = b.message(d, j, q, never)
+	j.Message = b.message(d, j, q, never) + b.behind()
+	if resting != "" {
+		j.Message = fmt.Sprintf("%s: E=%s ≥ %s, but %s; nobody is blamed", b.seen(d), number(d.LogE), number(d.LogNeeded), resting)
+	}
 	b.suspect(&j)
 	return j
 }

@@ -266,6 +266,40 @@ func TestAlone(t *testing.T) {
 	}
 }
 
+// TestOutageAlone: what fails while a consumer waits for its database, or fails within the same reading, is held against nobody
+// where there is nothing to compare with; beside stable it is, which an outage stops too.
+func TestOutageAlone(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		alone  bool
+		waits  string
+		reason verdict.Reason
+	}{
+		{"alone, waiting", true, signals.Database, verdict.Complete},
+		{"alone, and it says nothing of waiting", true, "", verdict.Worse},
+		{"beside stable", false, signals.Database, verdict.Worse},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := release()
+			r.Params.Alone = c.alone
+			w, b := newWorld(1, 1), begin(t, r)
+			b.Add(w.reading(), at(50))
+			w.run(b, at(50), 5, flow{100, 0, 100, 0})
+			w.pod("ca").waits = c.waits
+			for range 10 {
+				w.run(b, at(50), 1, flow{500, 500, 100, 0})
+				b = reload(t, b)
+			}
+			w.pod("ca").waits = ""
+			w.run(b, at(50), 1, flow{500, 500, 100, 0}) // counted since the reading before, at which it waited
+			w.run(b, at(50), 5, flow{100, 0, 100, 0})
+			if j := b.Judge(Question{}); j.Reason != c.reason {
+				t.Errorf("Judge() = %s (%s), want %s", j.Reason, j.Message, c.reason)
+			}
+		})
+	}
+}
+
 func TestOnePodIsNamed(t *testing.T) {
 	w, b := newWorld(1, 2), begin(t, release())
 	b.Add(w.reading(), at(10))

@@ -75,6 +75,8 @@ type tallies struct {
 	Canary byPod `json:"canary,omitempty"`
 	Stable byPod `json:"stable,omitempty"`
 	Again  byPod `json:"again,omitempty"`
+	// Parts is what the canary's pods counted by partition, by pod.
+	Parts map[string]split `json:"parts,omitempty"`
 	// CalledCanary and CalledStable are what callers counted.
 	CalledCanary row `json:"calledCanary,omitempty"`
 	CalledStable row `json:"calledStable,omitempty"`
@@ -117,6 +119,7 @@ func (l *look) leave(pod string) {
 	l.Together.Canary.move(pod, &l.Apart.Canary)
 	l.Together.Stable.move(pod, &l.Apart.Stable)
 	l.Together.Again.move(pod, &l.Apart.Again)
+	l.Together.movePart(pod, &l.Apart)
 }
 
 // look makes a verdict's look of tallies. It lists every pod of the canary: their number decides whether one of them can
@@ -125,6 +128,9 @@ func (b *Book) look(t tallies, by source) verdict.Look {
 	names := slices.Collect(maps.Keys(t.Canary))
 	names = append(names, b.state.Present...)
 	l := verdict.Look{Canary: b.pods(names, t.Canary, t.CalledCanary, t, by, b.state.Canary)}
+	if by == servers { // callers know no partitions
+		l.Parts = b.parts(t)
+	}
 	if b.release.Params.Alone {
 		return l
 	}

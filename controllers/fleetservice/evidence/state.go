@@ -26,6 +26,9 @@ type state struct {
 	// Canary and Stable are the sums of the release.
 	Canary row `json:"canary,omitempty"`
 	Stable row `json:"stable,omitempty"`
+	// Parts are the canary's sums by partition, History what stable's pods counted by partition.
+	Parts   split   `json:"partitions,omitempty"`
+	History besides `json:"history,omitzero"`
 	// Pods and Callers are what each said last, by UID.
 	Pods    map[string]*counter `json:"pods,omitempty"`
 	Callers map[string]*caller  `json:"callers,omitempty"`
@@ -182,7 +185,7 @@ func (s state) check(signals int) error {
 		}
 	}
 	for uid, p := range s.Pods {
-		if p == nil || len(p.Said) > signals || len(p.Again) > signals {
+		if p == nil || len(p.Said) > signals || len(p.Again) > signals || p.Split.check(signals) != nil {
 			return fmt.Errorf("what pod %s said", uid)
 		}
 	}
@@ -192,6 +195,7 @@ func (s state) check(signals int) error {
 		}
 	}
 	return errors.Join(checkRow(s.Canary, signals), checkRow(s.Stable, signals),
+		s.Parts.check(signals), s.History.Ever.check(signals), s.History.Beside.check(signals),
 		s.Open.Together.check(signals), s.Open.Apart.check(signals))
 }
 
@@ -201,6 +205,9 @@ func (t tallies) check(signals int) error {
 		for _, r := range m {
 			errs = append(errs, checkRow(r, signals))
 		}
+	}
+	for _, s := range t.Parts {
+		errs = append(errs, s.check(signals))
 	}
 	return errors.Join(errs...)
 }

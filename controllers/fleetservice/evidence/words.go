@@ -11,8 +11,7 @@ import (
 
 // message is the decision in a sentence.
 func (b *Book) message(d verdict.Decision, j Judgement, q Question, never bool) string {
-	i := b.index(d.Signal)
-	seen := fmt.Sprintf("%s: %s against %s", d.Signal, badOf(b.state.Canary.at(i)), badOf(b.state.Stable.at(i)))
+	i, seen := b.index(d.Signal), b.seen(d)
 	e, needed := number(d.LogE), number(d.LogNeeded)
 	switch d.Reason {
 	case verdict.Worse:
@@ -34,6 +33,12 @@ func (b *Book) message(d verdict.Decision, j Judgement, q Question, never bool) 
 		return fmt.Sprintf("%s; weight %d needs E=%s and has %s%s", seen, q.Next, needed, e, b.outlook(j, q, never))
 	}
 	return seen + ": nothing speaks against it"
+}
+
+// seen are the counts of the signal that decides.
+func (b *Book) seen(d verdict.Decision) string {
+	i := b.index(d.Signal)
+	return fmt.Sprintf("%s: %s against %s", d.Signal, badOf(b.state.Canary.at(i)), badOf(b.state.Stable.at(i)))
 }
 
 // convicts is what a suspicion still needs: a single pod has to be bad for three looks besides.

@@ -23,8 +23,11 @@ type pod struct {
 	began         time.Time
 	err           string
 	mute          bool // its page gives no signal
+	waits         string
 	said          map[string]signals.Total
 	again         map[string]signals.Total
+	split         map[int32]signals.Total // of its errors; nil where it does not tell
+	next          map[int32]int64         // how far it is with its partitions
 }
 
 type callingPod struct {
@@ -108,9 +111,18 @@ func (w *world) run(b *Book, at Position, seconds int, f flow) {
 func (w *world) reading() signals.Reading {
 	r := signals.Reading{At: w.now, Slow: w.slow}
 	for _, p := range w.pods {
-		reading := signals.PodReading{UID: p.uid, Name: p.uid, Revision: p.revision, Began: p.began, Err: p.err}
+		reading := signals.PodReading{UID: p.uid, Name: p.uid, Revision: p.revision, Began: p.began, Err: p.err, Waits: p.waits}
 		if p.err == "" {
 			reading.Totals, reading.Again = maps.Clone(p.said), maps.Clone(p.again)
+			if p.split != nil {
+				reading.Split = map[string]map[int32]signals.Total{signals.Errors: maps.Clone(p.split)}
+			}
+		}
+		for number, next := range p.next {
+			if reading.Partitions == nil {
+				reading.Partitions = map[int32]signals.Partition{}
+			}
+			reading.Partitions[number] = signals.Partition{Next: next}
 		}
 		if p.mute {
 			reading.Totals = nil

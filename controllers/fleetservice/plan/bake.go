@@ -50,7 +50,7 @@ func answered(o Observation) *Decision {
 	switch {
 	case o.Evidence.Verdict == Worse:
 		return giveBack(o, v1alpha1.ReasonWorse, o.Evidence.Message)
-	case o.Now.Sub(s.Asking) >= askFor && o.Evidence.Clear:
+	case o.Now.Sub(s.Asking) >= askFor && (o.Evidence.Clear || o.Evidence.Reason == v1alpha1.ReasonOnePartition):
 		s.Asking = time.Time{}
 		return &Decision{State: s, Verb: Answer, Reason: "the old revision is no better: " + o.Evidence.Message}
 	}
@@ -62,6 +62,7 @@ func giveBack(o Observation, reason, message string) *Decision {
 	bad := o.State.Stable
 	s := returned(o)
 	s.Rejected = Rejection{Hash: bad.Hash, Image: bad.Image, Reason: reason, Message: message, At: o.Now, Quarantined: true}
+	s = readAgain(o, s, bad)
 	return &Decision{State: s, Verb: Return, Reason: message}
 }
 

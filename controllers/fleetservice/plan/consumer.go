@@ -13,9 +13,6 @@ func (p Policy) consumes() bool { return p.Partitions > 0 }
 // alone is true where there is one partition, which the canary takes: then nothing is there to compare it with.
 func (p Policy) alone() bool { return p.Partitions == 1 }
 
-// Alone is true where the canary takes the only partition, so that it is judged by its objective.
-func (p Policy) Alone() bool { return p.alone() }
-
 // work is what revisions are given shares of.
 func (p Policy) work() string {
 	if p.consumes() {
@@ -87,13 +84,15 @@ func membersWanted(o Observation) int32 {
 	return o.Replicas
 }
 
-// consumerCanaryPods is how many pods a consumer's canary has: those of its present share. With one partition its pod
+// consumerCanaryPods is how many pods a consumer's canary has: those of its present share, or a shadow before that. With one partition its pod
 // comes before stable's goes, and is idle until then: a canary that never starts leaves the partition read.
 func consumerCanaryPods(o Observation) int32 {
 	s := o.State
 	switch {
 	case s.Stable.Hash == "":
 		return o.Replicas
+	case s.asShadow():
+		return min(1, o.Replicas)
 	case s.Percent == 0:
 		return 0
 	case o.Policy.alone():

@@ -15,7 +15,8 @@ const lookEvery = 2
 // story reads the same each time. The verdicts on them are the real ones.
 type counted struct {
 	release        *verdict.Release
-	canary, stable tally // of the open look
+	canary, stable tally   // of the open look
+	parts          []tally // of a consumer's canary, by partition
 	sums           [2]tally
 	at             plan.Split
 	requests       float64 // since the step began
@@ -52,20 +53,29 @@ func (w *world) count() {
 		w.split = w.members(canary.Hash, stable)
 		w.track()
 	}
-	if stable == "" || w.rate == 0 || w.replicas == 0 {
+	at, along := w.split, w.state.ReadsAlong() && w.readyPods(canary.Hash) > 0
+	if along { // both read all
+		at = plan.Split{Main: stable, Other: canary.Hash, Percent: 50}
+	}
+	if stable == "" || w.rate == 0 || w.replicas == 0 || w.waits[canary.Hash] != "" {
 		return
 	}
 	c := w.counted
 	if c == nil || c.began.Hash != canary.Hash || c.began.Trial != canary.Trial {
-		c = &counted{release: newRelease(w), began: canary, alone: w.policy.Alone()}
+		alone := plan.Alone(plan.Observation{State: w.state, Policy: w.policy})
+		c = &counted{release: newRelease(w, alone), began: canary, alone: alone}
 		w.counted = c
 	}
-	if c.at != w.split {
+	if c.at != at {
 		c.look()
-		c.at, c.requests, c.newWeight = w.split, 0, true
+		c.at, c.requests, c.newWeight = at, 0, true
 	}
 	c.requests += w.rate
+	w.countParts(c, canary.Hash)
 	share := map[string]float64{w.split.Main: 1 - float64(w.split.Percent)/100, w.split.Other: float64(w.split.Percent) / 100}
+	if along {
+		share[stable], share[canary.Hash] = 1, 1
+	}
 	for hash, into := range map[string][2]*tally{canary.Hash: {&c.canary, &c.sums[0]}, stable: {&c.stable, &c.sums[1]}} {
 		into[0].add(w.rate*share[hash], w.fails[hash])
 		into[1].add(w.rate*share[hash], w.fails[hash])
@@ -75,14 +85,44 @@ func (w *world) count() {
 	}
 }
 
-func newRelease(w *world) *verdict.Release {
+// countParts counts by partition where the data of one of them, which the canary has, are bad in whoever reads them.
+func (w *world) countParts(c *counted, canary string) {
+	percent := w.split.Percent
+	if w.split.Main == canary {
+		percent = 100 - percent
+	}
+	if w.poison == 0 || percent == 0 {
+		return
+	}
+	each := w.rate / float64(w.policy.Partitions)
+	if n := int(percent*w.policy.Partitions+50) / 100; len(c.parts) < n {
+		c.parts = append(c.parts, make([]tally, n-len(c.parts))...)
+	}
+	for q := range c.parts {
+		c.parts[q].add(each, w.fails[canary])
+	}
+	c.parts[0].bad += each * w.poison
+	c.sums[0].bad += each * w.poison
+}
+
+// takeParts are the counts of a look by partition, and their sum.
+func (c *counted) takeParts() (parts []verdict.Pod, sum verdict.Counts) {
+	for q := range c.parts {
+		n := c.parts[q].take()
+		parts = append(parts, verdict.Pod{Name: fmt.Sprint(q), Counts: []verdict.Counts{n}})
+		sum.Requests, sum.Bad = sum.Requests+n.Requests, sum.Bad+n.Bad
+	}
+	return parts, sum
+}
+
+func newRelease(w *world, alone bool) *verdict.Release {
 	var weights []float64
 	for _, percent := range plan.Weights(w.policy) {
 		weights = append(weights, float64(percent)/100)
 	}
 	release, err := verdict.New(verdict.Params{
 		Signals: []verdict.Signal{{Name: "errors", Tolerance: 1.5, Objective: 0.01}},
-		Weights: weights, FalseRollback: 0.01, FalsePromote: 0.05, Alone: w.policy.Alone(),
+		Weights: weights, FalseRollback: 0.01, FalsePromote: 0.05, Alone: alone,
 	})
 	if err != nil {
 		panic(err)
@@ -98,6 +138,9 @@ func (c *counted) look() {
 	}
 	if c.alone {
 		look.Stable = nil
+	}
+	if len(c.parts) > 0 { // their shares in percent are not whole partitions
+		look.Parts, look.Canary[0].Counts[0] = c.takeParts()
 	}
 	if err := c.release.Observe(look); err != nil {
 		panic(err)
@@ -117,7 +160,7 @@ func (w *world) evidence(o plan.Observation) plan.Evidence {
 	}
 	e := plan.Evidence{Requests: int64(c.requests), Clear: c.release.LogE() < 2.302, Suspicion: w.suspicion(c)}
 	weight := 0.0
-	if w.state.Percent > 0 {
+	if w.state.Percent > 0 || w.state.ReadsAlong() {
 		weight = float64(plan.Asked(o)) / 100
 	}
 	d, err := c.release.Decide(verdict.Question{Weight: weight, Early: plan.Early(o)})
@@ -131,15 +174,16 @@ func (w *world) evidence(o plan.Observation) plan.Evidence {
 	case verdict.Promote:
 		e.Verdict = plan.Harmless
 	case verdict.Hold:
-		e.Reason = map[verdict.Reason]string{verdict.Suspicious: v1alpha1.ReasonSuspicious, verdict.OnePod: v1alpha1.ReasonOnePod}[d.Reason]
+		e.Reason = map[verdict.Reason]string{verdict.Suspicious: v1alpha1.ReasonSuspicious, verdict.OnePod: v1alpha1.ReasonOnePod, verdict.OnePart: v1alpha1.ReasonOnePartition}[d.Reason]
 	}
 	return e
 }
 
 // suspicion stands for the detector of the bake: anything that fails much more than the objective.
 func (w *world) suspicion(*counted) string {
-	if w.state.Previous.Hash != "" && w.fails[w.state.Stable.Hash] >= 0.05 {
-		return fmt.Sprintf("%.0f %% of the answers fail since the switch", 100*w.fails[w.state.Stable.Hash])
+	rate := w.fails[w.state.Stable.Hash] + w.poison/float64(max(1, w.policy.Partitions))
+	if w.state.Previous.Hash != "" && rate >= 0.05 {
+		return fmt.Sprintf("%.0f %% of the answers fail since the switch", 100*rate)
 	}
 	return ""
 }

@@ -81,14 +81,14 @@ func deadStable(o Observation) bool {
 }
 
 // deadline is when the pods of the revision on trial must be ready. It counts from its Deployment, so that the time
-// spent on migrations does not matter, and anew from each share, which takes more pods.
+// spent on migrations or as a shadow does not matter, and anew from each share, which takes more pods.
 func deadline(o Observation) time.Time {
 	since := o.State.Canary.Since
 	created := o.Revisions[o.State.Canary.Hash].Created
 	if created.IsZero() {
 		return o.Now.Add(o.Policy.StartDeadline)
 	}
-	for _, t := range []time.Time{created, o.State.Traffic.Since} {
+	for _, t := range []time.Time{created, o.State.Canary.Trial, o.State.Traffic.Since} {
 		if t.After(since) {
 			since = t
 		}

@@ -12,9 +12,12 @@ import (
 	"movieexample.com/fleet/controllers/fleetservice/signals"
 )
 
-// members is how a group shares its partitions out: evenly over the pods that are ready.
+// members is how a group shares its partitions out: evenly over the pods that are ready. A shadow is no member.
 func (w *world) members(canary, stable string) plan.Split {
 	c, s := w.readyPods(canary), w.readyPods(stable)
+	if w.along[canary] {
+		c = 0
+	}
 	switch {
 	case c+s == 0 || c == 0:
 		return plan.Split{Main: stable}
@@ -40,9 +43,11 @@ func (w *world) track() {
 		if !w.hangs[hash] {
 			w.read[hash] += 10
 		}
-		reading.Pods = append(reading.Pods, signals.PodReading{UID: hash, Name: hash + "-x", Revision: hash, Partitions: map[int32]signals.Partition{
-			int32(i): {Next: w.read[hash], Lag: 100},
-		}})
+		reading.Pods = append(reading.Pods, signals.PodReading{
+			UID: hash, Name: hash + "-x", Revision: hash, Waits: w.waits[hash],
+			Totals:     map[string]signals.Total{signals.Errors: {Requests: w.read[hash]}},
+			Partitions: map[int32]signals.Partition{int32(i): {Next: w.read[hash], Lag: 100}},
+		})
 	}
 	w.tracker.Add(reading)
 }
@@ -75,6 +80,39 @@ func TestConsumerNarrations(t *testing.T) {
 			w.run(time.Minute)
 			return w
 		},
+		"consumer-poison-in-one-partition": func() *world {
+			w := consuming(12, 3)
+			w.poison = 0.3
+			w.ask("b2")
+			w.run(time.Minute)
+			w.note("the producer is mended: 0.1 %% of the partition's events are bad again")
+			w.poison = 0.001
+			w.run(2 * time.Minute)
+			w.note("who has looked at the dead letters lets it go on")
+			w.command = "promote@b2@1"
+			w.run(2 * time.Minute)
+			return w
+		},
+		"consumer-poison-during-the-bake": func() *world {
+			w := consuming(12, 3)
+			w.policy.Bake = 6 * time.Minute
+			w.ask("b2")
+			w.run(2 * time.Minute)
+			w.note("a producer spoils one partition")
+			w.poison = 0.8
+			w.run(150 * time.Second)
+			w.note("it is mended")
+			w.poison = 0
+			w.run(5 * time.Minute)
+			return w
+		},
+		"consumer-bad-in-all-partitions": func() *world {
+			w := consuming(12, 3)
+			w.poison, w.fails["b2"] = 0.3, 0.1
+			w.ask("b2")
+			w.run(time.Minute)
+			return w
+		},
 		"consumer-hangs": func() *world {
 			w := consuming(12, 3)
 			w.hangs["b2"] = true
@@ -103,6 +141,35 @@ func TestConsumerNarrations(t *testing.T) {
 		"consumer-one-partition-bad": func() *world {
 			w := consuming(1, 1)
 			w.fails["b2"] = 0.1
+			w.ask("b2")
+			w.run(time.Minute)
+			return w
+		},
+		"consumer-one-partition-outage": func() *world {
+			w := consuming(1, 1)
+			w.ask("b2")
+			w.run(8 * time.Second)
+			w.note("the database is away")
+			w.hangs["b2"], w.waits["b2"] = true, signals.Database
+			w.run(time.Minute)
+			w.note("it is back")
+			w.hangs["b2"], w.waits["b2"] = false, ""
+			w.run(2 * time.Minute)
+			return w
+		},
+		"consumer-one-partition-outage-without-end": func() *world {
+			w := consuming(1, 1)
+			w.policy.MaxStep = 2 * time.Minute
+			w.ask("b2")
+			w.run(8 * time.Second)
+			w.note("the database is away")
+			w.hangs["b2"], w.waits["b2"] = true, signals.Database
+			w.run(3 * time.Minute)
+			return w
+		},
+		"consumer-one-partition-reaches-no-database": func() *world {
+			w := consuming(1, 1)
+			w.hangs["b2"], w.waits["b2"] = true, signals.Database
 			w.ask("b2")
 			w.run(time.Minute)
 			return w
@@ -172,6 +239,8 @@ func TestConsumerMembers(t *testing.T) {
 		w.policy.Partitions = rapid.SampledFrom([]int32{1, 2, 3, 7, 12}).Draw(t, "partitions")
 		w.policy.Steps = rapid.SampledFrom([][]int32{nil, {1}, {2, 5}, {}}).Draw(t, "steps")
 		w.policy.MaxStep = time.Minute
+		w.policy.Shadow = rapid.Bool().Draw(t, "shadow")
+		w.lingers = rapid.SampledFrom([]time.Duration{0, 5 * time.Second}).Draw(t, "a shadow's pod goes after")
 		hashes := []string{"a1", "b2", "c3"}
 		behaviours := []behaviour{readyAfter(0), readyAfter(3 * time.Second), readyAfter(time.Hour), showing(2*time.Second, false, crashLoop), showing(0, false, noRoom)}
 		for _, h := range hashes {
@@ -200,7 +269,7 @@ func TestConsumerMembers(t *testing.T) {
 
 func anyConsumerEvent(t *rapid.T, w *world, hashes []string, behaviours []behaviour) {
 	hash := rapid.SampledFrom(hashes).Draw(t, "which")
-	switch rapid.IntRange(0, 5).Draw(t, "event") {
+	switch rapid.IntRange(0, 7).Draw(t, "event") {
 	case 0, 1:
 		w.ask(hash)
 	case 2:
@@ -211,6 +280,10 @@ func anyConsumerEvent(t *rapid.T, w *world, hashes []string, behaviours []behavi
 		w.policy.Paused = rapid.Bool().Draw(t, "paused")
 	case 5:
 		w.hangs[hash] = rapid.Bool().Draw(t, "hangs")
+	case 6:
+		w.policy.Shadow = rapid.Bool().Draw(t, "now with a shadow")
+	case 7:
+		w.command = fmt.Sprintf("%s@%s@%d", rapid.SampledFrom([]string{"promote", "skip", "abort", "retry"}).Draw(t, "verb"), hash, w.now.Unix())
 	}
 }
 
@@ -219,9 +292,12 @@ func checkMembers(t *rapid.T, w *world) {
 		return
 	}
 	s, members := w.state, int32(0)
-	for _, pods := range w.pods {
-		members += pods
+	for hash, pods := range w.pods {
+		if !w.along[hash] {
+			members += pods
+		}
 	}
+	checkShadow(t, w)
 	idle := int32(0)
 	if w.policy.Partitions == 1 && s.Canary.Hash != "" {
 		idle = 1

@@ -48,6 +48,10 @@ func pending(o Observation) Outlook {
 		return Outlook{Phase: "Paused", Reason: v1alpha1.ReasonPaused, Message: fmt.Sprintf("revision %s (%s) waits: rollout.paused is set", o.Desired.Hash, o.Desired.Image)}
 	case o.Blocked != "":
 		return Outlook{Phase: "Pending", Reason: v1alpha1.ReasonBindingsMissing, Message: o.Blocked}
+	case rewinding(o):
+		return Outlook{Phase: "Pending", Reason: v1alpha1.ReasonRewinding,
+			Message: fmt.Sprintf("revision %s starts when the partitions of %s, which was taken back, are where it began with them: %s",
+				o.Desired.Hash, o.State.Rewind.Hash, whenRewound(o))}
 	case len(o.State.Leaving) > 0 && o.State.Stable.Hash != "":
 		return Outlook{Phase: "Pending", Reason: v1alpha1.ReasonDraining, Message: fmt.Sprintf("revision %s starts when %s has finished its requests", o.Desired.Hash, o.State.Leaving[0].Hash)}
 	}
@@ -77,10 +81,7 @@ func updating(o Observation) Outlook {
 		v.Phase = "Migrating"
 		return v
 	}
-	phase := "Updating"
-	if o.State.Percent > 0 {
-		phase = "Canary"
-	}
+	phase := phaseOf(o.State)
 	if f, found := environmentFact(canary); found && o.Now.Sub(o.State.Canary.Since) > patience {
 		return Outlook{Phase: phase, Reason: v1alpha1.ReasonHeld, Message: fmt.Sprintf("held, nobody is blamed: %s. %s", f.Message, meanwhile(o))}
 	}
@@ -88,11 +89,13 @@ func updating(o Observation) Outlook {
 		return Outlook{Phase: phase, Reason: v1alpha1.ReasonHeld,
 			Message: fmt.Sprintf("held: %s, and so does the stable revision; something that both need is away", facts[0].Message)}
 	}
-	if o.State.Percent > 0 && !joining(o) {
+	if compared(o) {
 		return onTrial(o, canary)
 	}
 	v := Outlook{Phase: phase, Reason: v1alpha1.ReasonCandidateStarting, Message: progress(o, canary)}
 	switch {
+	case o.State.Percent == 0 && o.State.Shadow.Stage == ShadowPassed && shadowLeft(o):
+		v.Message = fmt.Sprintf("revision %s (%s) has read along; that pod goes before it joins the group. %s", o.State.Canary.Hash, o.State.Canary.Image, meanwhile(o))
 	case o.Policy.Paused:
 		v.Phase, v.Reason, v.Message = "Paused", v1alpha1.ReasonPaused, v.Message+"; no requests are given to it: rollout.paused is set"
 	case o.LedgerDamaged != "" && !deadStable(o):
@@ -102,14 +105,28 @@ func updating(o Observation) Outlook {
 	return v
 }
 
-// onTrial speaks of a canary that has a share of the requests.
+// phaseOf is a rollout's state in a word, while nothing stands in its way.
+func phaseOf(s State) string {
+	switch {
+	case s.asShadow():
+		return "Shadow"
+	case s.Percent > 0:
+		return "Canary"
+	}
+	return "Updating"
+}
+
+// onTrial speaks of a canary that has a share of the requests, or reads along.
 func onTrial(o Observation, canary Revision) Outlook {
 	s := o.State
-	has := fmt.Sprintf("revision %s (%s) has %d %% of the %s since %s", s.Canary.Hash, s.Canary.Image, s.Percent, o.Policy.work(), clock(s.Traffic.Since))
+	has, reason := fmt.Sprintf("revision %s (%s) has %d %% of the %s since %s", s.Canary.Hash, s.Canary.Image, s.Percent, o.Policy.work(), clock(s.Traffic.Since)), v1alpha1.ReasonCanary
+	if s.asShadow() {
+		has, reason = fmt.Sprintf("revision %s (%s) reads all partitions along since %s and stores nothing", s.Canary.Hash, s.Canary.Image, clock(s.Shadow.Since)), v1alpha1.ReasonShadow
+	}
 	if !standing(o) {
 		return switching(o, o.Policy.moving(Wanted(o)))
 	}
-	v := Outlook{Phase: "Canary", Reason: v1alpha1.ReasonCanary, Message: fmt.Sprintf("%s; %s", has, o.Evidence.Message)}
+	v := Outlook{Phase: phaseOf(s), Reason: reason, Message: fmt.Sprintf("%s; %s", has, o.Evidence.Message)}
 	switch e := o.Evidence; {
 	case o.Policy.Paused:
 		v.Phase, v.Reason = "Paused", v1alpha1.ReasonPaused
@@ -119,7 +136,7 @@ func onTrial(o Observation, canary Revision) Outlook {
 		v.Message += "; it stays there, and is still taken back if it is proven worse: " + o.LedgerDamaged
 	case canary.Ready < canaryPods(o):
 		v.Message += fmt.Sprintf("; %d of %d pods for its next share ready", canary.Ready, canaryPods(o))
-	case e.Reason == v1alpha1.ReasonBlind || e.Reason == v1alpha1.ReasonSuspicious || e.Reason == v1alpha1.ReasonOnePod:
+	case e.holds():
 		v.Reason = e.Reason
 	case e.Waiting != "":
 		v.Reason, v.Message = v1alpha1.ReasonHeld, fmt.Sprintf("%s; held: %s", has, e.Waiting)
@@ -206,6 +223,7 @@ func takenBack(o Observation, r Rejection) Outlook {
 	if o.Traffic.Unreachable != "" && slices.ContainsFunc(o.State.Leaving, func(p Part) bool { return p.Hash == r.Hash && p.Quiet.IsZero() }) {
 		serves += fmt.Sprintf("; %s may still have requests by a way that cannot be changed until %s", r.Hash, o.Traffic.Unreachable)
 	}
+	serves += toldRewind(o, r.Hash)
 	again := "Change the spec to try another revision"
 	if r.Quarantined {
 		again += fmt.Sprintf(", or try this one again by kubectl annotate fleetservice NAME %s=retry@%s@TOKEN", v1alpha1.AnnotationCommand, r.Hash)

@@ -23,7 +23,7 @@ func Next(o Observation) Plan {
 
 // decide returns the change of state that the observation calls for, or nil.
 func decide(o Observation) *Decision {
-	for _, consider := range []func(Observation) *Decision{verified, command, baking, drained, rollout} {
+	for _, consider := range []func(Observation) *Decision{verified, command, baking, drained, rewound, rollout} {
 		if d := consider(o); d != nil {
 			return d
 		}
@@ -126,8 +126,11 @@ func actions(o Observation) []Action {
 			list = append(list, Action{Kind: Migrate, Hash: s.Canary.Hash})
 		}
 		if migrated(o) {
-			list = append(list, Action{Kind: Run, Hash: s.Canary.Hash, Pods: canaryPods(o)})
+			list = append(list, Action{Kind: Run, Hash: s.Canary.Hash, Pods: canaryPods(o), Shadow: s.asShadow()})
 		}
+	}
+	if startsRewind(o) {
+		list = append(list, Action{Kind: GoBack, Hash: s.Rewind.Hash})
 	}
 	return append(list, Action{Kind: Sweep})
 }
@@ -179,6 +182,9 @@ func recheck(o Observation) time.Duration {
 	if s.Previous.Hash != "" {
 		at(bakeUntil(o))
 	}
+	if rewinding(o) {
+		at(s.Rewind.At.Add(rewindPatience))
+	}
 	if Watching(o) {
 		at(o.Now.Add(o.Policy.Interval))
 	}
@@ -188,8 +194,8 @@ func recheck(o Observation) time.Duration {
 	return soonest
 }
 
-// Watching is true while counters are to be read: a canary has a share, or a promoted revision bakes.
+// Watching is true while counters are to be read: a canary has a share or reads along, or a promoted revision bakes.
 func Watching(o Observation) bool {
 	s := o.State
-	return s.Stable.Hash != "" && ((s.Canary.Hash != "" && s.Percent > 0) || (s.Previous.Hash != "" && !o.Policy.alone()))
+	return s.Stable.Hash != "" && ((s.Canary.Hash != "" && s.Percent > 0) || s.ReadsAlong() || (s.Previous.Hash != "" && !o.Policy.alone()))
 }

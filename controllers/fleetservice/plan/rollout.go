@@ -57,7 +57,7 @@ func recorded(o Observation) bool {
 // dropCanary is the state without the revision on trial, which finishes its requests.
 func dropCanary(o Observation) State {
 	s := leave(o, o.State, o.State.Canary)
-	s.Canary, s.Percent, s.Granted = Part{}, 0, 0
+	s.Canary, s.Percent, s.Granted, s.Shadow = Part{}, 0, 0, Shadow{}
 	return s
 }
 
@@ -81,7 +81,7 @@ func begin(o Observation) *Decision {
 	if s.Previous.Hash == want.Hash && (o.Revisions[want.Hash].Ready > 0 || o.Policy.consumes()) {
 		return revert(o)
 	}
-	if o.Blocked != "" || o.LedgerDamaged != "" || o.Policy.Paused || len(s.Leaving) >= maxLeaving {
+	if o.Blocked != "" || o.LedgerDamaged != "" || o.Policy.Paused || rewinding(o) || len(s.Leaving) >= maxLeaving {
 		return nil
 	}
 	if o.Policy.Coarse && len(s.Leaving) > 0 { // it would get requests through the Service object again
@@ -100,8 +100,8 @@ func begin(o Observation) *Decision {
 		s.Previous = Part{}
 	}
 	s = arrive(s, want.Hash)
-	s.Canary = want
-	s.Canary.Since, s.Canary.Trial = o.Now, o.Now
+	s.Canary, s.Rewind = want, Rewind{}
+	s.Canary.Since, s.Canary.Trial, s.Shadow = o.Now, o.Now, shadowFor(o)
 	return &Decision{State: s, Verb: verb, Reason: reason}
 }
 
@@ -125,20 +125,20 @@ func against(o Observation) *Decision {
 	if fact, bad := condemning(o, canary, stable); bad {
 		return takeBack(o, fact.Reason, fact.Message, true)
 	}
-	if s.Percent == 0 || joining(o) {
+	if !compared(o) {
 		return nil
 	}
 	switch e := o.Evidence; {
 	case e.Verdict == Worse:
-		return takeBack(o, v1alpha1.ReasonWorse, e.Message, true)
+		return takeBack(o, v1alpha1.ReasonWorse, unharmed(o, e.Message), true)
 	case e.Starved != "":
 		return takeBack(o, v1alpha1.ReasonStarved, e.Starved, true)
 	case e.Stuck != "":
-		return takeBack(o, v1alpha1.ReasonStuck, e.Stuck, true)
+		return takeBack(o, v1alpha1.ReasonStuck, unharmed(o, e.Stuck), true)
 	case e.Failed != "":
 		return takeBack(o, v1alpha1.ReasonCheckFailed, e.Failed, true)
 	case undecided(o) && e.Reason != v1alpha1.ReasonBlind && o.Policy.OnInconclusive == v1alpha1.InconclusiveRollback && !idle(o):
-		return takeBack(o, v1alpha1.ReasonInconclusive, fmt.Sprintf("no verdict within %s: %s", o.Policy.MaxStep, e.Message), false)
+		return takeBack(o, v1alpha1.ReasonInconclusive, unharmed(o, fmt.Sprintf("no verdict within %s: %s", o.Policy.MaxStep, e.Message)), false)
 	}
 	return nil
 }
@@ -148,13 +148,19 @@ func takeBack(o Observation, reason, message string, quarantine bool) *Decision 
 	s.Rejected = Rejection{
 		Hash: o.State.Canary.Hash, Image: o.State.Canary.Image, Reason: reason, Message: message, At: o.Now, Quarantined: quarantine,
 	}
+	if o.State.Percent > 0 {
+		s = readAgain(o, s, o.State.Canary)
+	}
 	return &Decision{State: s, Verb: TakeBack, Reason: message}
 }
 
 // forward gives the canary its next share when its pods are ready for it and something permits it.
 func forward(o Observation) *Decision {
 	canary, to := o.Revisions[o.State.Canary.Hash], next(o)
-	if !migrated(o) || !ready(o, canary) || !standing(o) || joining(o) {
+	if o.State.asShadow() {
+		return readAlong(o)
+	}
+	if !migrated(o) || !ready(o, canary) || !standing(o) || joining(o) || shadowLeft(o) {
 		return nil
 	}
 	reason, permitted := permit(o, to)
@@ -175,8 +181,14 @@ func ready(o Observation, r Revision) bool {
 	return r.Ready >= canaryPods(o) && len(releaseFacts(r)) == 0
 }
 
-// standing is true when requests were verified to go as the present share says.
+// Standing is true when requests were verified to go as the present share says, and a canary that reads along has a pod that
+// does.
+func Standing(o Observation) bool { return standing(o) }
+
 func standing(o Observation) bool {
+	if o.State.asShadow() && !shadows(o.Revisions[o.State.Canary.Hash]) {
+		return false
+	}
 	return o.State.Stable.Hash == "" || o.State.Traffic.Split == Wanted(o)
 }
 
@@ -219,18 +231,18 @@ func byPolicy(o Observation) (string, bool) {
 		return fmt.Sprintf("%d requests in %s; the pods are healthy", o.Evidence.Requests, o.Policy.MaxStep), o.Policy.OnNoTraffic == v1alpha1.NoTrafficProceed
 	}
 	return fmt.Sprintf("no verdict within %s, and onInconclusive is Promote", o.Policy.MaxStep),
-		o.Policy.OnInconclusive == v1alpha1.InconclusivePromote && o.Evidence.Reason != v1alpha1.ReasonSuspicious && o.Evidence.Reason != v1alpha1.ReasonOnePod && o.Evidence.Reason != v1alpha1.ReasonBlind
+		o.Policy.OnInconclusive == v1alpha1.InconclusivePromote && !o.Evidence.holds()
 }
 
 // early is true until the present share has lasted as long as a step must.
-func early(o Observation) bool { return o.Now.Sub(o.State.Traffic.Since) < o.Policy.MinStep }
+func early(o Observation) bool { return o.Now.Sub(stepSince(o)) < o.Policy.MinStep }
 
 // Early is true until the canary's present share has lasted as long as a step must.
 func Early(o Observation) bool { return early(o) }
 
 // undecided is true when the time of a step is over.
 func undecided(o Observation) bool {
-	return o.State.Percent > 0 && standing(o) && !joining(o) && o.Now.Sub(o.State.Traffic.Since) >= o.Policy.MaxStep
+	return compared(o) && standing(o) && o.Now.Sub(stepSince(o)) >= o.Policy.MaxStep
 }
 
 // idle is true when a step had too few requests for any verdict.
@@ -245,7 +257,7 @@ func promote(o Observation, reason string) *Decision {
 	if s.Previous.Hash == "" {
 		s.Previous = Part{}
 	}
-	s.Canary, s.Percent, s.Granted, s.Asking = Part{}, 0, 0, time.Time{}
+	s.Canary, s.Percent, s.Granted, s.Shadow, s.Asking = Part{}, 0, 0, Shadow{}, time.Time{}
 	if recorded(o) {
 		s.Rejected = Rejection{}
 	}

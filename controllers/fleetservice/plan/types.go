@@ -16,6 +16,8 @@ type State struct {
 	Canary Part
 	// Percent is the canary's share of requests.
 	Percent int32
+	// Shadow is how far a consumer's canary is with reading along before its first share.
+	Shadow Shadow
 	// Granted is the share up to which a command lets the canary go without evidence.
 	Granted int32
 	// Previous is the revision that Stable replaced, while the bake lasts.
@@ -30,6 +32,8 @@ type State struct {
 	Traffic Position
 	// Command is the last command that was taken up.
 	Command Command
+	// Rewind is about what the revision taken back last has read; it stays until another one is tried.
+	Rewind Rewind
 }
 
 // Part is the part that a revision plays since a time.
@@ -94,6 +98,10 @@ type Policy struct {
 	Coarse bool
 	// Partitions is, of a consumer, how many partitions its topic has; 0 for any other service. Then Steps are partitions.
 	Partitions int32
+	// Shadow is true where a consumer's canary reads along and stores nothing before its first share.
+	Shadow bool
+	// Rewind is true where a consumer's partitions go back to where a revision began that is taken back.
+	Rewind bool
 }
 
 // Observation is everything that the planner looks at.
@@ -109,6 +117,8 @@ type Observation struct {
 	Revisions map[string]Revision
 	// Migration is the state of the migration for the revision on trial, or the desired one before it is.
 	Migration Migration
+	// Rewind is what is seen of the pending rewind.
+	Rewind RewindJob
 	// Blocked says why no new revision may be started, such as a missing Secret; empty when one may.
 	Blocked string
 	// LedgerDamaged says why the ledger cannot be read; empty when it can. Then nobody knows what is quarantined: nothing new
@@ -134,6 +144,8 @@ type Revision struct {
 	// ReadySince when the last of them became so.
 	Wanted, Pods, Ready int32
 	ReadySince          time.Time
+	// Shadows is how many of Pods read along and store nothing.
+	Shadows int32
 	// Facts are what keeps it from working.
 	Facts []signals.Fact
 	// RaisedRequests is true when its pods ask for more than stable's: then a lack of room is its own fault.
@@ -188,6 +200,15 @@ type Evidence struct {
 	Clear bool
 }
 
+// holds is true while the evidence is no reason to take the canary back, nor to give it more.
+func (e Evidence) holds() bool {
+	switch e.Reason {
+	case v1alpha1.ReasonBlind, v1alpha1.ReasonSuspicious, v1alpha1.ReasonOnePod, v1alpha1.ReasonOnePartition:
+		return true
+	}
+	return false
+}
+
 // Verdict is what evidence proves.
 type Verdict string
 
@@ -215,6 +236,8 @@ type Verb string
 const (
 	Begin    Verb = "begin"
 	Replace  Verb = "replace"
+	Along    Verb = "read along"
+	Passed   Verb = "passed"
 	Abandon  Verb = "abandon"
 	Advance  Verb = "step"
 	Promote  Verb = "promote"
@@ -229,6 +252,9 @@ const (
 	Retry    Verb = "retry"
 	Obey     Verb = "obey"
 	Refuse   Verb = "refuse"
+
+	Rewound    Verb = "rewound"
+	NotRewound Verb = "no rewind"
 )
 
 // Action is something to bring about. Actions are carried out in order; each does nothing when it is done already,
@@ -239,6 +265,8 @@ type Action struct {
 	Hash string
 	// Pods is how many pods Run asks for.
 	Pods int32
+	// Shadow is true where Run's pods are to read along and store nothing.
+	Shadow bool
 	// Split is where Route sends requests.
 	Split Split
 	// Withdraw is true where Route only takes requests away, from a revision that is not to have them: then each provider
@@ -263,6 +291,8 @@ const (
 	Run ActionKind = "run"
 	// Route moves requests, through each provider in order.
 	Route ActionKind = "route"
+	// GoBack runs the Job that takes the partitions of a bad revision back to where it began.
+	GoBack ActionKind = "go back"
 	// Sweep removes every revision that plays no part, and old snapshots.
 	Sweep ActionKind = "sweep"
 )

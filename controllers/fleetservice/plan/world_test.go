@@ -47,9 +47,16 @@ type world struct {
 	acted     bool       // the last step carried actions out
 	story     []string
 	said      string
-	hangs     map[string]bool // of a consumer: revisions that do not read on
+	poison    float64           // of a consumer: share of bad events in one partition, which a canary has, whoever reads it
+	waits     map[string]string // of a consumer: what a revision's pods wait for; then nothing is counted of them
+	hangs     map[string]bool   // of a consumer: revisions that do not read on
 	tracker   progress.Tracker
 	read      map[string]int64 // how far each revision is
+	along     map[string]bool  // Deployments whose pods are shadows
+	lingers   time.Duration    // how long the pod of a shadow takes to go
+	left      map[string]time.Time
+	removed   map[string]time.Time
+	rewinds   rewinds
 }
 
 // behaviour tells what the pods of a revision show at an age.
@@ -65,7 +72,9 @@ type migration struct {
 func newWorld() *world {
 	return &world{
 		now: epoch, replicas: 2, rate: 100, running: map[string]time.Time{}, behave: map[string]behaviour{}, pods: map[string]int32{},
-		fails: map[string]float64{}, ledger: map[string]plan.Rejection{}, hangs: map[string]bool{}, read: map[string]int64{},
+		fails: map[string]float64{}, ledger: map[string]plan.Rejection{}, hangs: map[string]bool{}, waits: map[string]string{}, read: map[string]int64{},
+		along: map[string]bool{}, left: map[string]time.Time{},
+		removed: map[string]time.Time{}, rewinds: rewinds{takes: 3 * time.Second},
 		policy: plan.Policy{
 			Steps: []int32{1, 5, 20, 50}, StartDeadline: time.Minute, MinStep: 10 * time.Second, MaxStep: 10 * time.Minute,
 			Bake: time.Minute, Drain: 10 * time.Second, Interval: time.Second,
@@ -105,6 +114,7 @@ func (w *world) observe() plan.Observation {
 		Now: w.now, State: w.state, Policy: w.policy, Desired: w.desired, Replicas: w.replicas,
 		Blocked: w.blocked, LedgerDamaged: w.damaged, Revisions: map[string]plan.Revision{}, Migration: w.migrated(),
 		Traffic: plan.Traffic{Unreachable: w.away}, Quarantined: map[string]plan.Rejection{}, Remembered: w.remembered(), Command: w.command,
+		Rewind: w.rewindJob(),
 	}
 	for hash, r := range w.ledger {
 		if w.damaged == "" && w.state.Command.Forgiven() != hash {
@@ -114,13 +124,14 @@ func (w *world) observe() plan.Observation {
 	for hash, made := range w.running {
 		r := w.behave[hash](w, w.pods[hash], w.now.Sub(made))
 		r.Created, r.Wanted = made, w.pods[hash]
+		w.shadow(hash, &r)
 		o.Revisions[hash] = r
 	}
 	o.Traffic.Follows = w.policy.Partitions > 0 || (w.away == "" && w.split == plan.Wanted(o) && w.others == w.split)
 	o.Evidence = w.evidence(o)
 	o.Evidence.Waiting, o.Evidence.Failed = w.waiting, w.failed
 	if w.policy.Partitions > 0 {
-		j := w.tracker.Judge(w.state.Canary.Hash, w.state.Stable.Hash, w.policy.Alone())
+		j := w.tracker.Judge(w.state.Canary.Hash, w.state.Stable.Hash, plan.Alone(o), w.policy.MaxStep)
 		o.Evidence.Stuck, o.Evidence.Waiting = j.Stuck, j.Waiting
 	}
 	return o
@@ -204,10 +215,7 @@ func (w *world) act(a plan.Action) bool {
 		if _, made := w.running[a.Hash]; !made {
 			w.running[a.Hash] = w.now
 		}
-		if w.pods[a.Hash] != a.Pods {
-			w.pods[a.Hash] = a.Pods
-			w.say("%-10s %s with %d pods", "run", a.Hash, a.Pods)
-		}
+		w.runs(a)
 	case plan.Migrate:
 		w.migration.started = w.now
 		w.say("%-10s %s", "migrate", a.Hash)
@@ -215,6 +223,8 @@ func (w *world) act(a plan.Action) bool {
 		return w.route(a)
 	case plan.Remember:
 		w.remember()
+	case plan.GoBack:
+		w.goBack(a.Hash)
 	case plan.Sweep:
 		live := []string{w.state.Stable.Hash, w.state.Canary.Hash, w.state.Previous.Hash}
 		for _, p := range w.state.Leaving {
@@ -224,6 +234,8 @@ func (w *world) act(a plan.Action) bool {
 			if !slices.Contains(live, hash) {
 				delete(w.running, hash)
 				delete(w.pods, hash)
+				delete(w.along, hash)
+				w.removed[hash] = w.now
 				w.say("%-10s %s", "remove", hash)
 			}
 		}
@@ -246,6 +258,32 @@ func (w *world) route(a plan.Action) bool {
 	}
 	w.others = a.Split
 	return w.away == ""
+}
+
+// runs brings a Deployment to what is asked for. A shadow's pod may take a while to go.
+func (w *world) runs(a plan.Action) {
+	if w.along[a.Hash] && w.pods[a.Hash] > 0 && !a.Shadow {
+		w.left[a.Hash] = w.now.Add(w.lingers)
+	}
+	if w.pods[a.Hash] == a.Pods && w.along[a.Hash] == a.Shadow {
+		return
+	}
+	w.pods[a.Hash], w.along[a.Hash] = a.Pods, a.Shadow
+	how := ""
+	if a.Shadow {
+		how = " that read along"
+	}
+	w.say("%-10s %s with %d pods%s", "run", a.Hash, a.Pods, how)
+}
+
+// shadow tells which of a revision's pods read along.
+func (w *world) shadow(hash string, r *plan.Revision) {
+	if w.along[hash] {
+		r.Shadows = r.Pods
+	}
+	if w.now.Before(w.left[hash]) {
+		r.Pods, r.Shadows = r.Pods+1, r.Shadows+1
+	}
 }
 
 func (w *world) deployed() []string {

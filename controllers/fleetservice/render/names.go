@@ -1,6 +1,9 @@
 package render
 
 import (
+	"strconv"
+	"time"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"movieexample.com/fleet/api/v1alpha1"
@@ -21,6 +24,15 @@ const (
 
 // LabelMigration marks the pods of migration Jobs; they never match a Service object's selector.
 const LabelMigration = "fleet.movieexample.com/migration"
+
+// LabelRewind marks the pods of Jobs that take partitions back; they never match a Service object's selector.
+const LabelRewind = "fleet.movieexample.com/rewind"
+
+// RewindName is the name of the Job that takes back the partitions of the revision whose trial began at that time. There is
+// one trial at a time, and a revision may have several.
+func RewindName(service string, trial time.Time) string {
+	return service + "-rewind-" + strconv.FormatInt(trial.Unix(), 36)
+}
 
 // RevisionName is the name of everything that belongs to one revision: Deployment, ConfigMap, ControllerRevision.
 func RevisionName(service, hash string) string { return service + "-" + hash }

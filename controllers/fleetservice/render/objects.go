@@ -65,7 +65,7 @@ func Deployment(fs *v1alpha1.FleetService, hash string, s *revision.Snapshot, re
 			Replicas: ptr.To(replicas),
 			Selector: &metav1.LabelSelector{MatchLabels: RevisionSelector(fs.Name, hash)},
 			Template: s.Template,
-			// The template of a revision never changes, so no ReplicaSet but one is ever needed.
+			// The template of a revision changes only from a shadow's, which is never wanted again: one ReplicaSet is enough.
 			RevisionHistoryLimit:    ptr.To[int32](0),
 			ProgressDeadlineSeconds: ptr.To[int32](600),
 		},

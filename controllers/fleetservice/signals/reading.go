@@ -41,11 +41,22 @@ type PodReading struct {
 	Err string
 	// Totals are by signal. A signal that the page cannot give is absent.
 	Totals map[string]Total
+	// Split are the totals once more, by signal and partition, of a consumer's pod that counts by partition. A partition
+	// stays in it when another pod has it.
+	Split map[string]map[int32]Total
 	// Partitions are, of a consumer's pod, those that it reads; nil for other services.
 	Partitions map[int32]Partition
+	// Waits says, of a consumer's pod, what it says that it waits for: Database or Broker; empty when it waits for nothing.
+	Waits string
 	// Again is what a pod of the stable revision said after the canary was read; nil for other pods.
 	Again map[string]Total
 }
+
+// What a consumer may wait for.
+const (
+	Database = "database"
+	Broker   = "broker"
+)
 
 // Partition is how far a consumer is with one partition.
 type Partition struct {

@@ -21,6 +21,7 @@ import (
 
 	"movieexample.com/fleet/controllers/fleetservice/traffic"
 	"movieexample.com/fleet/test/parts"
+	"movieexample.com/fleet/test/ports"
 )
 
 // register puts a pod's instance into the registry at an agent, as the fleet's services do.
@@ -117,7 +118,7 @@ type second struct {
 func startSecond(t *testing.T, server *parts.Consul) *second {
 	t.Helper()
 	const ip = "127.0.0.2"
-	dir, gossip := t.TempDir(), parts.FreePort(t)
+	dir, gossip := t.TempDir(), ports.Free(t)
 	program := os.Getenv(parts.ConsulEnv)
 	if program == "" {
 		program = "consul"

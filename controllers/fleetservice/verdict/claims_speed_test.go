@@ -8,14 +8,16 @@ import (
 // speedClaims say how long a verdict takes, to the closing of its look.
 func speedClaims() []claim {
 	one := ordinary(0.001, 0)
-	two, three, thin, alone := one, one, one, one
+	two, parts, three, thin, alone := one, one, one, one, one
 	two.pods = 2
+	parts.parts = 3
 	three.signals = 3
 	thin.weight = 0.01
 	alone.alone, alone.requests = true, 20
 	return []claim{
 		turnsBad("10 % bad", one, 0, 0.1, 10, 8),
 		turnsBad("10 % bad, two pods", two, 0, 0.1, 10, 8),
+		turnsBad("10 % bad, three partitions", parts, 0, 0.1, 10, 8),
 		turnsBad("10 % bad in one of three signals", three, 0, 0.1, 10, 8),
 		turnsBad("10 % bad, nothing to compare with", alone, 0, 0.1, 10, 10),
 		turnsBad("10 % bad after 10 good minutes", one, 300, 0.1, 15, 0),

@@ -42,7 +42,7 @@ func errorClaims() []claim {
 			},
 		})
 	}
-	return slices.Concat(claims, outageClaims(), guardClaims(), kindClaims())
+	return slices.Concat(claims, outageClaims(), guardClaims(), partClaims(), kindClaims())
 }
 
 // rolledBackOnTheWay spends a quarter of half an hour at each of four weights.

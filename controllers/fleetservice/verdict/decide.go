@@ -17,7 +17,7 @@ func (r *Release) Decide(q Question) (Decision, error) {
 			return Decision{}, fmt.Errorf("signal %q is said to be blind: the release does not have it", name)
 		}
 	}
-	if d := r.against(); d.Reason != Complete {
+	if d := r.against(q.Good); d.Reason != Complete {
 		d.Weight = q.Weight
 		return d, nil
 	}
@@ -39,18 +39,20 @@ func (r *Release) mean(of func(SignalState) Process) float64 {
 }
 
 // against is the decision if something speaks against the canary; its reason is Complete if not.
-func (r *Release) against() Decision {
+func (r *Release) against(good []string) Decision {
 	d := r.about(r.strongest(), r.LogE(), -math.Log(r.state.Params.FalseRollback))
-	weak := r.weakGroups()
+	weak, parts := r.weakGroups(), r.weakParts(good)
 	switch {
 	case d.LogE < suspicion:
 		d.Action, d.Reason = Hold, Complete
 	case d.LogE < d.LogNeeded || r.tooFew():
 		d.Action, d.Reason = Hold, Suspicious
+	case len(parts) == 1: // before pods: data that is bad is so in whoever reads it, and another pod mends nothing
+		d.Action, d.Reason, d.Parts = Hold, OnePart, named(r.state.Parts, parts[0])
 	case len(weak) == 1:
-		d.Action, d.Reason, d.Pods = Hold, OnePod, r.podsOf(weak)
-	case len(weak) > 1:
-		// Each of several pods is needed to convict: none of them is the one.
+		d.Action, d.Reason, d.Pods = Hold, OnePod, named(r.state.Groups, weak[0])
+	case len(weak) > 1 || len(parts) > 1:
+		// Each of several pods or parts is needed to convict: none of them is the one.
 		d.Action, d.Reason = Hold, Suspicious
 	default:
 		d.Action, d.Reason = Rollback, Worse
@@ -128,7 +130,7 @@ func (r *Release) Promotion(i, next int) Promotion {
 func (r *Release) weakGroups() []int {
 	var weak []int
 	for g := range r.state.Signals[0].Without {
-		if len(r.state.Groups) == 1 && len(r.podsOf([]int{g})) == 1 {
+		if len(r.state.Groups) == 1 && len(named(r.state.Groups, g)) == 1 {
 			continue
 		}
 		if r.mean(func(s SignalState) Process { return s.Without[g] }) < suspicion {
@@ -138,15 +140,16 @@ func (r *Release) weakGroups() []int {
 	return weak
 }
 
-func (r *Release) podsOf(groups []int) []string {
-	var pods []string
-	for name, g := range r.state.Groups {
-		if slices.Contains(groups, g) {
-			pods = append(pods, name)
+// named are the members of a group.
+func named(groups map[string]int, group int) []string {
+	var names []string
+	for name, g := range groups {
+		if g == group {
+			names = append(names, name)
 		}
 	}
-	slices.Sort(pods)
-	return pods
+	slices.Sort(names)
+	return names
 }
 
 // evidenceText is exp(logE) for people: 0.53, 310, 12345, 10^9.

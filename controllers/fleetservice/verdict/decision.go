@@ -20,6 +20,7 @@ type Reason string
 // Worse comes with Rollback, Bounded with Promote, Suspicious with Ask, Alert and Hold, the others with Hold.
 const (
 	Worse      Reason = "Worse"      // the canary is provably worse than live stable, or alone than the objective
+	OnePart    Reason = "OnePart"    // what speaks against the canary rests on the parts of the work named: it may be their data
 	OnePod     Reason = "OnePod"     // what speaks against the canary rests on the pods named: replace them
 	Suspicious Reason = "Suspicious" // too much speaks against the canary to give it more, or to leave it alone
 	Blind      Reason = "Blind"      // a signal cannot be read
@@ -42,6 +43,9 @@ type Question struct {
 	// Blind names the signals that could not be read, or for which the canary ended too little of what was due to it. They
 	// hold the step; other signals may still take the canary back.
 	Blind []string
+	// Good names parts of the work that stable is known to have done as it should: what speaks against a canary may rest on
+	// these alone.
+	Good []string
 }
 
 // A Decision is an action with its reason and its numbers. Evidence is a betting score: 100 means that a canary within the
@@ -53,6 +57,8 @@ type Decision struct {
 	Signal string
 	// Pods are those that OnePod rests on.
 	Pods []string
+	// Parts are those that OnePart rests on.
+	Parts []string
 	// Weight is the coming weight asked for.
 	Weight float64
 	// LogE is the natural logarithm of the evidence that decided, LogNeeded of what the action needs: for Promote, Unproven
@@ -71,6 +77,9 @@ func (d Decision) String() string {
 	s += fmt.Sprintf(": %d of %d bad, E = %s of %s", d.Canary.Bad, d.Canary.Requests, evidenceText(d.LogE), evidenceText(d.LogNeeded))
 	if len(d.Pods) > 0 {
 		s += fmt.Sprintf(", resting on %v", d.Pods)
+	}
+	if len(d.Parts) > 0 {
+		s += fmt.Sprintf(", resting on parts %v", d.Parts)
 	}
 	return s
 }

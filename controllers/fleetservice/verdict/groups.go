@@ -40,14 +40,27 @@ func used(groups map[string]int, before int) int {
 	return before
 }
 
+// grouped are the counts of signal i by group.
+func grouped(list []Pod, i int, groups map[string]int, before int) []Counts {
+	sums := make([]Counts, used(groups, before))
+	for _, p := range list {
+		g := groups[p.Name]
+		sums[g] = sums[g].plus(p.Counts[i])
+	}
+	return sums
+}
+
 // without are the processes after a look, each without one group's requests. A group's first look starts from the process of
 // the whole canary, of which it was no part until then. whole are the increments of the whole canary.
-func (s SignalState) without(signal Signal, e evidence, whole []float64, groups []Counts) []Process {
+func (s SignalState) without(before []Process, signal Signal, e evidence, whole []float64, groups []Counts) []Process {
+	if len(groups) == 0 {
+		return nil
+	}
 	next := make([]Process, len(groups))
 	for g, part := range groups {
 		p := s.Rollback
-		if g < len(s.Without) {
-			p = s.Without[g]
+		if g < len(before) {
+			p = before[g]
 		}
 		logs := whole
 		if part.Requests > 0 {

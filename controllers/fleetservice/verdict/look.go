@@ -10,6 +10,9 @@ type Look struct {
 	// Canary lists every pod of the canary, those without requests too: their number decides whether one of them can be
 	// told from the revision. Stable lists the pods of stable.
 	Canary, Stable []Pod
+	// Parts are the canary's requests once more, by the part of the work that they belong to, by whichever pod; none where
+	// that is not known. Once named, a part is listed in each look. What belongs to none is left out.
+	Parts []Pod
 	// Again holds stable's second window for each signal, where stable was read before and after the canary; nil where
 	// both revisions were counted at one moment.
 	Again []Counts
@@ -17,7 +20,7 @@ type Look struct {
 	NewWeight bool
 }
 
-// A Pod is what one pod counted in a look.
+// A Pod is what one pod counted in a look, or what was counted of one part of the work.
 type Pod struct {
 	// Name is unique within the revision and stays with the pod.
 	Name string
@@ -37,6 +40,9 @@ func (l Look) check(params Params) error {
 		if err := checkPods(side.pods, signals); err != nil {
 			return fmt.Errorf("%s: %w", side.name, err)
 		}
+	}
+	if err := l.checkParts(signals); err != nil {
+		return fmt.Errorf("parts of the work: %w", err)
 	}
 	if l.Again == nil {
 		return nil

@@ -15,6 +15,8 @@ type State struct {
 	Against int `json:"against,omitempty"`
 	// Groups is the group, 0 to 3, of each pod of the canary at the last look.
 	Groups map[string]int `json:"groups,omitempty"`
+	// Parts is the group, 0 to 3, of each part of the work that the canary had.
+	Parts map[string]int `json:"parts,omitempty"`
 	// Signals has one entry for each of Params.Signals, in their order.
 	Signals []SignalState `json:"signals"`
 }
@@ -44,31 +46,30 @@ func (r *Release) Observe(look Look) error {
 	if err := look.check(r.state.Params); err != nil {
 		return fmt.Errorf("look %d: %w", r.state.Looks+1, err)
 	}
-	groups := regroup(r.state.Groups, look.Canary)
+	groups, parts := regroup(r.state.Groups, look.Canary), r.state.Parts
+	if len(look.Parts) > 0 {
+		parts = regroup(parts, look.Parts)
+	}
 	signals := slices.Clone(r.state.Signals)
 	for i, before := range signals {
-		signals[i] = r.observe(i, before, look, groups)
+		signals[i] = r.observe(i, before, look, groups, parts)
 	}
 	before := r.LogE()
 	r.state.Looks++
-	r.state.Groups, r.state.Signals = groups, signals
+	r.state.Groups, r.state.Parts, r.state.Signals = groups, parts, signals
 	r.state.Against = r.speaking(before, look)
 	return nil
 }
 
 // observe adds a look to signal i.
-func (r *Release) observe(i int, s SignalState, look Look, groups map[string]int) SignalState {
+func (r *Release) observe(i int, s SignalState, look Look, groups, parts map[string]int) SignalState {
 	signal := r.state.Params.Signals[i]
 	e := r.evidence(i, s, look)
-	parts := make([]Counts, used(groups, len(s.Without)))
-	for _, p := range look.Canary {
-		g := groups[p.Name]
-		parts[g] = parts[g].plus(p.Counts[i])
-	}
 	whole := e.guarded(signal)
-	without := s.without(signal, e, whole, parts)
+	withoutPods := s.without(s.Without, signal, e, whole, grouped(look.Canary, i, groups, len(s.Without)))
+	withoutParts := s.without(s.WithoutParts, signal, e, whole, grouped(look.Parts, i, parts, len(s.WithoutParts)))
 	s = s.weighed(signal, r.state.Params.Weights, e, whole)
-	s.Without = without
+	s.Without, s.WithoutParts = withoutPods, withoutParts
 	s.Spread = s.Spread.next(of(look.Stable, i))
 	s.Shares = remember(s.Shares, e.canary.plus(e.stable))
 	return s

@@ -31,6 +31,8 @@ type SignalState struct {
 	Rollback Process `json:"rollback"`
 	// Without holds the same process without the pods of each group (State.Groups), by group.
 	Without []Process `json:"without,omitempty"`
+	// WithoutParts holds it without the parts of each group (State.Parts), by group.
+	WithoutParts []Process `json:"withoutParts,omitempty"`
 	// Relative holds, for each weight of the release, the logarithms of promotion's relative process, one for each atom.
 	Relative [][3]float64 `json:"relative"`
 	// Canary is the canary's sum over all looks.
@@ -71,11 +73,7 @@ func (s SignalState) promotion(signal Signal, i int, weight float64) Promotion {
 
 func (s SignalState) down() SignalState {
 	s.Rollback = s.Rollback.down()
-	without := make([]Process, len(s.Without))
-	for g, p := range s.Without {
-		without[g] = p.down()
-	}
-	s.Without = without
+	s.Without, s.WithoutParts = downEach(s.Without), downEach(s.WithoutParts)
 	relative := make([][3]float64, len(s.Relative))
 	for i, logs := range s.Relative {
 		relative[i] = [3]float64{down(logs[0]), down(logs[1]), down(logs[2])}
@@ -83,6 +81,14 @@ func (s SignalState) down() SignalState {
 	s.Relative = relative
 	s.Spread = s.Spread.down()
 	return s
+}
+
+func downEach(processes []Process) []Process {
+	var rounded []Process
+	for _, p := range processes {
+		rounded = append(rounded, p.down())
+	}
+	return rounded
 }
 
 // finite bounds what a saved number may be; a larger one was not written by this package.

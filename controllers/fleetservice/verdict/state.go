@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Save is the release's state as JSON, its logarithms rounded down to 1e-6: a release resumed from it never has more
@@ -43,13 +44,18 @@ func (s State) check() error {
 		if err := s.Signals[i].check(len(signal.atoms(s.Params.Alone)), len(s.Params.Weights), s.Looks > 0); err != nil {
 			return fmt.Errorf("signal %q: %w", signal.Name, err)
 		}
-		if len(s.Signals[i].Without) != len(s.Signals[0].Without) {
-			return fmt.Errorf("signal %q: %d groups of pods, another signal has %d", signal.Name, len(s.Signals[i].Without), len(s.Signals[0].Without))
+		if len(s.Signals[i].Without) != len(s.Signals[0].Without) || len(s.Signals[i].WithoutParts) != len(s.Signals[0].WithoutParts) {
+			return fmt.Errorf("signal %q: %d groups of pods and %d of parts, another signal has %d and %d", signal.Name,
+				len(s.Signals[i].Without), len(s.Signals[i].WithoutParts), len(s.Signals[0].Without), len(s.Signals[0].WithoutParts))
 		}
 	}
-	for name, g := range s.Groups {
-		if g < 0 || g >= len(s.Signals[0].Without) {
-			return fmt.Errorf("pod %q: there is no group %d", name, g)
+	return errors.Join(checkGroups("pod", s.Groups, len(s.Signals[0].Without)), checkGroups("part", s.Parts, len(s.Signals[0].WithoutParts)))
+}
+
+func checkGroups(what string, groups map[string]int, number int) error {
+	for name, g := range groups {
+		if g < 0 || g >= number {
+			return fmt.Errorf("%s %q: there is no group %d", what, name, g)
 		}
 	}
 	return nil
@@ -59,10 +65,10 @@ func (s SignalState) check(atoms, weights int, begun bool) error {
 	if !begun {
 		atoms = 0
 	}
-	if len(s.Without) > maxGroups || len(s.Shares) > memory || len(s.Relative) != weights {
+	if len(s.Without) > maxGroups || len(s.WithoutParts) > maxGroups || len(s.Shares) > memory || len(s.Relative) != weights {
 		return fmt.Errorf("%d groups, %d shares, %d weights", len(s.Without), len(s.Shares), len(s.Relative))
 	}
-	for _, p := range append([]Process{s.Rollback}, s.Without...) {
+	for _, p := range slices.Concat([]Process{s.Rollback}, s.Without, s.WithoutParts) {
 		if len(p.Atoms) != atoms || !finite(p.Reserve) || !finite(p.Atoms...) {
 			return fmt.Errorf("a process of %d atoms, or not of finite ones; want %d", len(p.Atoms), atoms)
 		}

@@ -20,6 +20,9 @@ type world struct {
 	canary func(look, q int) float64
 	// pods is the number of the canary's pods, stablePods that of stable's.
 	pods, stablePods int
+	// parts is the number of parts that the canary's work comes in, and then canary is the share of bad answers in each of them;
+	// 0 where they are not known. One pod has all of them.
+	parts int
 	// signals is how many there are; the canary is bad by the first alone.
 	signals int
 	// alone says that there is no stable: the canary has all requests.
@@ -45,10 +48,22 @@ func (w world) look(rng *rand.Rand, k int) Look {
 		return Look{Canary: w.spread(rng, w.requests, w.pods, rate)}
 	}
 	canary := binomial(rng, w.requests, w.weight)
-	return Look{
-		Canary: w.spread(rng, canary, w.pods, rate),
+	l := Look{
+		Canary: w.spread(rng, canary, max(w.pods, w.parts), rate),
 		Stable: w.spread(rng, w.requests-canary, w.stablePods, func(int, int) float64 { return w.stable(k) }),
 	}
+	if w.parts > 0 {
+		l.Parts, l.Canary = l.Canary, []Pod{{Name: "a", Counts: w.summed(l.Canary)}}
+	}
+	return l
+}
+
+func (w world) summed(parts []Pod) []Counts {
+	var counts []Counts
+	for i := range w.signals {
+		counts = append(counts, sum(of(parts, i)))
+	}
+	return counts
 }
 
 // spread gives each request to one of the pods. Pod q answers it badly, by signal i, with probability rate(q, i).

@@ -72,6 +72,8 @@ func (m memory) contains(live client.Object) bool {
 type Result struct {
 	// Changed is true when the API server was called.
 	Changed bool
+	// Generation is that of the child as it stands after the apply: above the cache's while that lags behind.
+	Generation int64
 	// Restored are the paths that somebody else had changed, such as spec.replicas.
 	Restored []string
 	// By is the field manager of that change, as far as the object tells.
@@ -115,7 +117,7 @@ func (a *Applier) Apply(ctx context.Context, desired client.Object) (Result, err
 	before, known := a.recall(k)
 	same := known && before.desired == hash
 	if same && live != nil && before.holds(live, desired) {
-		return Result{}, nil
+		return Result{Generation: max(before.generation, live.GetGeneration())}, nil
 	}
 	after := wanted.DeepCopy()
 	if err := a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(after), a.manager, client.ForceOwnership); err != nil {
@@ -129,7 +131,7 @@ func (a *Applier) Apply(ctx context.Context, desired client.Object) (Result, err
 		uid: stored.GetUID(), resourceVersion: stored.GetResourceVersion(), generation: stored.GetGeneration(),
 		content: content(stored), desired: hash, owner: ownerOf(desired),
 	})
-	result := Result{Changed: true, Recreated: same && live == nil}
+	result := Result{Changed: true, Generation: stored.GetGeneration(), Recreated: same && live == nil}
 	if same && live != nil && before.uid == live.GetUID() {
 		result.Restored, result.By = a.restored(live, stored, wanted)
 	}

@@ -49,12 +49,21 @@ func (s *stage) service(to string) *corev1.Service {
 	}}
 }
 
+// apply1 applies, and checks the generation that the result tells; what it returns has none, so that it can be compared.
 func apply1(t *testing.T, a *apply.Applier, o client.Object) apply.Result {
 	t.Helper()
 	result, err := a.Apply(t.Context(), o)
 	if err != nil {
 		t.Fatalf("Apply %T %s = %v", o, o.GetName(), err)
 	}
+	stored := o.DeepCopyObject().(client.Object)
+	if err := server.Client(t).Get(t.Context(), client.ObjectKeyFromObject(o), stored); err != nil {
+		t.Fatal(err)
+	}
+	if result.Generation != stored.GetGeneration() {
+		t.Errorf("Apply %T %s tells generation %d, want %d", o, o.GetName(), result.Generation, stored.GetGeneration())
+	}
+	result.Generation = 0
 	return result
 }
 

@@ -118,7 +118,7 @@ func TestCheckComplete(t *testing.T) {
 	a := newAPI(t,
 		secret("db", with(wholeMySQL, "host", "db\n", "port", "3307\r\n")),
 		secret("maria", with(wholeMySQL, "type", "mariadb", "host", "fd00::1")),
-		secret("consul", wholeConsul), secret("kafka", wholeKafka), secret("redis", wholeRedis),
+		secret("consul", wholeConsul), secret("kafka", wholeKafka), secret("kafka-plain", with(wholeKafka, "security.protocol", "PLAINTEXT")), secret("redis", wholeRedis),
 		secret("leaf", map[string]string{"tls.crt": "c", "tls.key": "k", "ca.crt": "a"}),
 		secret("tls", with(wholeConsul, "scheme", "https", "token", "t0ken\n")),
 		secret("own", with(wholeConsul, "ca.crt", authority+"\n")))
@@ -133,18 +133,19 @@ func TestCheckComplete(t *testing.T) {
 		in   *v1alpha1.Bindings
 		want bindings.Report
 	}{
-		"consulAdmin is the operator's": {administered, bindings.Report{Ready: true, Consul: &bindings.Consul{Scheme: "https", Host: "consul", Port: 8500, Token: "t0ken"}, RetryAfter: time.Minute}},
-		"consulAdmin, the same Secret":  {same, bindings.Report{Ready: true, Consul: &bindings.Consul{Scheme: "https", Host: "consul", Port: 8500, Token: "t0ken"}, RetryAfter: time.Minute}},
-		"consul, authority of its own":  {consul("own"), bindings.Report{Ready: true, Consul: &bindings.Consul{Scheme: "https", Host: "consul", Port: 8500, CA: authority}, RetryAfter: time.Minute}},
-		"no bindings at all":            {nil, bindings.Report{Ready: true}},
-		"kafka":                         {kafka("kafka"), bindings.Report{Ready: true, Kafka: &bindings.Kafka{Servers: []string{"kafka-0:9092", "kafka-1:9092"}, Encrypted: true, Mechanism: "SCRAM-SHA-512", Username: "u", Password: "p"}, RetryAfter: time.Minute}},
-		"a certificate":                 {certificate("leaf"), bindings.Report{Ready: true, RetryAfter: time.Minute}},
-		"redis, port defaults":          {redis("redis"), bindings.Report{Ready: true, RetryAfter: time.Minute}},
-		"empty bindings":                {&v1alpha1.Bindings{}, bindings.Report{Ready: true}},
-		"mysql, newline of an editor":   {mysql("db"), bindings.Report{Ready: true, MySQL: &bindings.MySQL{Host: "db", Port: 3307, Database: "rating"}, RetryAfter: time.Minute}},
-		"mariadb is the same protocol":  {mysql("maria"), bindings.Report{Ready: true, MySQL: &bindings.MySQL{Host: "fd00::1", Port: 3306, Database: "rating"}, RetryAfter: time.Minute}},
-		"consul, scheme defaults":       {consul("consul"), bindings.Report{Ready: true, Consul: &bindings.Consul{Scheme: "http", Host: "consul", Port: 8500}, RetryAfter: time.Minute}},
-		"both, with token and its line": {both, bindings.Report{Ready: true, MySQL: &bindings.MySQL{Host: "db", Port: 3307, Database: "rating"}, Consul: &bindings.Consul{Scheme: "https", Host: "consul", Port: 8500, Token: "t0ken"}, RetryAfter: time.Minute}},
+		"consulAdmin is the operator's":  {administered, bindings.Report{Ready: true, Consul: &bindings.Consul{Scheme: "https", Host: "consul", Port: 8500, Token: "t0ken"}, RetryAfter: time.Minute}},
+		"consulAdmin, the same Secret":   {same, bindings.Report{Ready: true, Consul: &bindings.Consul{Scheme: "https", Host: "consul", Port: 8500, Token: "t0ken"}, RetryAfter: time.Minute}},
+		"consul, authority of its own":   {consul("own"), bindings.Report{Ready: true, Consul: &bindings.Consul{Scheme: "https", Host: "consul", Port: 8500, CA: authority}, RetryAfter: time.Minute}},
+		"no bindings at all":             {nil, bindings.Report{Ready: true}},
+		"kafka":                          {kafka("kafka"), bindings.Report{Ready: true, Kafka: &bindings.Kafka{Servers: []string{"kafka-0:9092", "kafka-1:9092"}, Encrypted: true, Mechanism: "SCRAM-SHA-512", Username: "u", Password: "p"}, RetryAfter: time.Minute}},
+		"kafka, a user beside PLAINTEXT": {kafka("kafka-plain"), bindings.Report{Ready: true, Kafka: &bindings.Kafka{Servers: []string{"kafka-0:9092", "kafka-1:9092"}}, RetryAfter: time.Minute}},
+		"a certificate":                  {certificate("leaf"), bindings.Report{Ready: true, RetryAfter: time.Minute}},
+		"redis, port defaults":           {redis("redis"), bindings.Report{Ready: true, RetryAfter: time.Minute}},
+		"empty bindings":                 {&v1alpha1.Bindings{}, bindings.Report{Ready: true}},
+		"mysql, newline of an editor":    {mysql("db"), bindings.Report{Ready: true, MySQL: &bindings.MySQL{Host: "db", Port: 3307, Database: "rating"}, RetryAfter: time.Minute}},
+		"mariadb is the same protocol":   {mysql("maria"), bindings.Report{Ready: true, MySQL: &bindings.MySQL{Host: "fd00::1", Port: 3306, Database: "rating"}, RetryAfter: time.Minute}},
+		"consul, scheme defaults":        {consul("consul"), bindings.Report{Ready: true, Consul: &bindings.Consul{Scheme: "http", Host: "consul", Port: 8500}, RetryAfter: time.Minute}},
+		"both, with token and its line":  {both, bindings.Report{Ready: true, MySQL: &bindings.MySQL{Host: "db", Port: 3307, Database: "rating"}, Consul: &bindings.Consul{Scheme: "https", Host: "consul", Port: 8500, Token: "t0ken"}, RetryAfter: time.Minute}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := r.Check(t.Context(), namespace, tc.in)

@@ -37,7 +37,7 @@ func checkKafka(secret string, data map[string][]byte) (*Kafka, []Problem) {
 	if !k.Encrypted && k.CA != "" {
 		c.fail("security.protocol", "is %q beside a ca.crt: make it SSL or SASL_SSL, or remove ca.crt", protocol)
 	}
-	if strings.HasPrefix(protocol, "SASL_") || c.value("username") != "" || c.value("sasl.mechanism") != "" {
+	if strings.HasPrefix(protocol, "SASL_") {
 		k.Mechanism = c.oneOf("sasl.mechanism", "SCRAM-SHA-512", "SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
 		k.Username, k.Password = c.required("username"), c.required("password")
 	}

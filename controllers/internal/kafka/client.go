@@ -22,11 +22,12 @@ const (
 )
 
 // connect makes a client that logs in as the binding says. It connects when it is first used.
-func connect(b bindings.Kafka) (*kgo.Client, error) {
-	options := []kgo.Opt{
+func connect(b bindings.Kafka, more ...kgo.Opt) (*kgo.Client, error) {
+	options := append([]kgo.Opt{
 		kgo.ClientID(clientID), kgo.SeedBrokers(b.Servers...), kgo.RequestRetries(3), kgo.DialTimeout(dialTimeout),
 		kgo.RetryTimeout(lookTimeout), kgo.RequestTimeoutOverhead(lookTimeout),
-	}
+		kgo.DisableClientMetrics(),
+	}, more...)
 	if b.Encrypted {
 		options = append(options, kgo.DialTLSConfig(trust(b)))
 	}

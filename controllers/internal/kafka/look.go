@@ -20,7 +20,8 @@ type Source struct{ Topic, Group, DeadLetterTopic string }
 // Partition is how far a group is with one partition.
 type Partition struct {
 	Number int32
-	// Start and End are the offsets of the first record that is there and of the one that comes next.
+	// Start is the offset of the first record that is there, End the one up to which consumers may read: they do not get what
+	// a producer's transaction holds that is still open, nor what comes after it.
 	Start, End int64
 	// Committed is the offset that the group goes on from; -1 where it has committed none.
 	Committed int64
@@ -28,6 +29,15 @@ type Partition struct {
 
 // Lag is how many records the group has before it. A group that has committed nothing begins with the first.
 func (p Partition) Lag() int64 { return max(0, p.End-max(p.Start, p.Committed)) }
+
+// Removed is how many records were removed before the group has committed them. One that has committed nothing begins with the
+// first that is there.
+func (p Partition) Removed() int64 {
+	if p.Committed < 0 {
+		return 0
+	}
+	return max(0, p.Start-p.Committed)
+}
 
 // Member is a member of the group.
 type Member struct {
@@ -46,24 +56,18 @@ type Report struct {
 	Problems []string
 }
 
-// Look looks at the topics and the group. An error means that the broker did not answer: nothing is known then.
-func Look(ctx context.Context, b bindings.Kafka, s Source) (Report, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
-	client, err := connect(b)
-	if err != nil {
-		return Report{}, err
-	}
-	defer client.Close()
+// look looks at the topics and the group; refused is true where the client may not log in, which the report says.
+func look(ctx context.Context, client *kgo.Client, b bindings.Kafka, s Source) (report Report, refused bool, err error) {
 	v := view{client: client, admin: kadm.NewClient(client), binding: b, source: s}
 	err = v.look(ctx)
 	switch {
 	case errors.Is(err, kerr.SaslAuthenticationFailed):
 		v.problem("Kafka refuses the login of user %q: correct username and password in the binding", b.Username)
+		return v.report, true, nil
 	case err != nil:
-		return Report{}, fmt.Errorf("ask Kafka at %s: %w", b.Servers[0], err)
+		return Report{}, false, fmt.Errorf("ask Kafka at %s: %w", b.Servers[0], err)
 	}
-	return v.report, nil
+	return v.report, false, nil
 }
 
 type view struct {
@@ -135,6 +139,9 @@ func (v *view) topic(name string, topic kmsg.MetadataResponseTopic, needs kadm.A
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
 		v.problem("the topic %s does not exist: create it, or correct its name in spec.kafka", name)
 		return false, nil
+	case errors.Is(err, kerr.InvalidTopicException):
+		v.problem("Kafka takes %q for no name of a topic: correct it in spec.kafka", name)
+		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("look at topic %s: %w", name, err)
 	}
@@ -163,8 +170,7 @@ func (v *view) group(ctx context.Context) error {
 	}
 	group := groups[v.source.Group]
 	if classic := group.Err == nil && group.State != "Dead"; !classic {
-		v.newGroup(ctx)
-		return nil
+		return v.newGroup(ctx)
 	}
 	v.mayRead(group.AuthorizedOperations)
 	for _, m := range group.Members {
@@ -183,26 +189,38 @@ func (v *view) group(ctx context.Context) error {
 
 func isForbidden(err error) bool {
 	var auth *kadm.AuthError
-	var shards *kadm.ShardErrors
-	if errors.As(err, &shards) && len(shards.Errs) > 0 {
-		err = shards.Errs[0].Err
-	}
-	return errors.As(err, &auth) || errors.Is(err, kerr.GroupAuthorizationFailed)
+	return errors.As(shard(err), &auth) || errors.Is(shard(err), kerr.GroupAuthorizationFailed)
 }
 
-// newGroup looks at a group of the protocol of KIP-848. One that nobody has joined yet is no problem.
-func (v *view) newGroup(ctx context.Context) {
+// shard is the first error of a request that went to several brokers.
+func shard(err error) error {
+	var shards *kadm.ShardErrors
+	if errors.As(err, &shards) && len(shards.Errs) > 0 {
+		return shards.Errs[0].Err
+	}
+	return err
+}
+
+// newGroup looks at a group of the protocol of KIP-848. One that nobody has joined yet is no problem, and has no members where
+// the broker does not know the protocol; but one that cannot be asked for now may have some.
+func (v *view) newGroup(ctx context.Context) error {
 	groups, err := v.admin.DescribeConsumerGroups(ctx, v.source.Group)
 	group := groups[v.source.Group]
-	if there := err == nil && group.Err == nil; !there { // nor has it members where the broker does not know the protocol
-		return
+	if err == nil {
+		err = group.Err
 	}
-	v.mayRead(group.AuthorizedOperations)
+	switch err = shard(err); {
+	case ctx.Err() != nil || kerr.IsRetriable(err) || kgo.IsRetryableBrokerErr(err):
+		return fmt.Errorf("look at group %s: %w", v.source.Group, err)
+	case err == nil:
+		v.mayRead(group.AuthorizedOperations)
+	}
 	for _, m := range group.Members {
 		v.report.Members = append(v.report.Members, Member{
 			Client: m.ClientID, Partitions: slices.Sorted(slices.Values(keys(m.Assignment[v.source.Topic]))),
 		})
 	}
+	return nil
 }
 
 func keys(set map[int32]struct{}) []int32 {
@@ -226,7 +244,7 @@ func (v *view) offsets(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list the first offsets of %s: %w", topic, err)
 	}
-	end, err := v.admin.ListEndOffsets(ctx, topic)
+	end, err := v.admin.ListCommittedOffsets(ctx, topic)
 	if err != nil {
 		return fmt.Errorf("list the last offsets of %s: %w", topic, err)
 	}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"movieexample.com/fleet/controllers/internal/bindings"
@@ -31,15 +30,17 @@ func TestMain(m *testing.M) {
 
 // scene is a topic with a dead-letter topic, and a user who may do nothing with them yet.
 type scene struct {
-	t      *testing.T
-	source kafka.Source
-	user   *parts.KafkaUser
+	t       *testing.T
+	source  kafka.Source
+	user    *parts.KafkaUser
+	clients *kafka.Clients
 }
 
 func newScene(t *testing.T, partitions int32) *scene {
 	t.Helper()
-	s := &scene{t: t, user: broker.User(t), source: kafka.Source{Topic: broker.Name("ratings"), Group: broker.Name("rating")}}
+	s := &scene{t: t, user: broker.User(t), clients: kafka.NewClients(), source: kafka.Source{Topic: broker.Name("ratings"), Group: broker.Name("rating")}}
 	s.source.DeadLetterTopic = s.source.Topic + ".dlq"
+	t.Cleanup(s.clients.Close)
 	broker.Topic(t, s.source.Topic, partitions)
 	broker.Topic(t, s.source.DeadLetterTopic, 1)
 	return s
@@ -52,7 +53,7 @@ func (s *scene) binding() bindings.Kafka {
 func (s *scene) look() kafka.Report {
 	s.t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; { // a new broker makes its topic of offsets first
-		report, err := kafka.Look(s.t.Context(), s.binding(), s.source)
+		report, err := s.clients.Look(s.t.Context(), "ratings", s.binding(), s.source)
 		if err == nil {
 			return report
 		}
@@ -74,10 +75,7 @@ func (s *scene) grant(without string) {
 	if without == "group" {
 		return
 	}
-	acl := kadm.NewACLs().Groups(s.source.Group).ResourcePatternType(kadm.ACLPatternLiteral).Operations(kadm.OpRead).Allow("User:" + s.user.Name).AllowHosts("*")
-	if _, err := kadm.NewClient(broker.Client(s.t)).CreateACLs(s.t.Context(), acl); err != nil {
-		s.t.Fatal(err)
-	}
+	s.user.MayJoin(s.t, s.source.Group)
 }
 
 // TestProblems: what is missing or forbidden is said by name, with how to mend it.
@@ -94,6 +92,7 @@ func TestProblems(t *testing.T) {
 		"read-only dead letters": {without: "dead letters", change: func(s *scene) { s.user.MayRead(s.t, s.source.DeadLetterTopic) },
 			want: []string{"may not write to the topic ratings-", "grant WRITE on it"}},
 		"no topic":       {change: func(s *scene) { s.rename() }, want: []string{"the topic gone-", "does not exist: create it"}},
+		"no name":        {change: func(s *scene) { s.source.Topic = ".."; s.user.MayRead(s.t, s.source.Topic) }, want: []string{`Kafka takes ".." for no name of a topic: correct it in spec.kafka`}},
 		"wrong password": {change: func(s *scene) { s.user.Password = "wrong" }, want: []string{"Kafka refuses the login of user"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -153,11 +152,38 @@ func TestProgress(t *testing.T) {
 	}
 }
 
+// TestAnOpenTransactionIsNoLag: what no consumer may read yet does not wait for one, and does once its transaction is committed.
+func TestAnOpenTransactionIsNoLag(t *testing.T) {
+	s := newScene(t, 2)
+	s.grant("")
+	s.send(t, 10)
+	producer := broker.Client(t, kgo.DefaultProduceTopic(s.source.Topic), kgo.TransactionalID(s.source.Topic),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err := producer.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		if err := producer.ProduceSync(t.Context(), kgo.StringRecord("x")).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.send(t, 10) // others send meanwhile
+	if got := s.look().Partitions; got[0].Lag() != 5 || got[1].Lag() != 10 {
+		t.Errorf("%+v while a transaction is open in the first, want the 5 records before it to wait, and 10 in the other", got)
+	}
+	if err := producer.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	s.wantLag(t, 26) // and the record that ends it
+}
+
 // TestAway: a broker that does not answer is an error and no finding, and takes no longer than a look may.
 func TestAway(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	report, err := kafka.Look(ctx, bindings.Kafka{Servers: []string{"127.0.0.1:1"}}, kafka.Source{Topic: "a", Group: "b", DeadLetterTopic: "c"})
+	clients := kafka.NewClients()
+	defer clients.Close()
+	report, err := clients.Look(ctx, "ratings", bindings.Kafka{Servers: []string{"127.0.0.1:1"}}, kafka.Source{Topic: "a", Group: "b", DeadLetterTopic: "c"})
 	if err == nil || ctx.Err() != nil || len(report.Problems) > 0 {
 		t.Errorf("Look = %+v, %v; want an error within its own time", report, err)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice/signals/check"
-	"movieexample.com/fleet/test/parts"
+	"movieexample.com/fleet/test/ports"
 )
 
 // startPrometheus serves a real Prometheus that scrapes itself as if it were the canary, until the test ends.
@@ -24,7 +24,7 @@ func startPrometheus(t *testing.T) string {
 	if err != nil {
 		t.Fatal("prometheus is not in PATH: apt-get install --no-install-recommends prometheus")
 	}
-	dir, address := t.TempDir(), fmt.Sprintf("127.0.0.1:%d", parts.FreePort(t))
+	dir, address := t.TempDir(), ports.Address(t)
 	config := filepath.Join(dir, "prometheus.yml")
 	text := fmt.Sprintf("global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: pods\n  static_configs: [{targets: [%q], labels: {namespace: movies, service: rating, revision: cccc}}]\n", address)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {

@@ -42,7 +42,7 @@ func (c choice) pod(target PodTarget, known *memory, p pages, said server) signa
 	if known.failed {
 		return reading
 	}
-	reading.Partitions = said.partitions
+	reading.Partitions, reading.Split, reading.Waits = said.partitions, c.split(said), said.waits
 	page := p.first[target.UID]
 	reading.Totals = c.totals(said, &known.first, calls{began: target.Began, from: page.From, to: page.To})
 	if page, read := p.again[target.UID]; read && page.Err == nil {

@@ -22,6 +22,7 @@ const (
 
 	nextOffset = "ingest_next_offset"
 	lagRecords = "ingest_lag_records"
+	waiting    = "ingest_waiting"
 
 	defaultPath = "/metrics"
 	// leastHang is how long a call may be open before it is taken for one that hangs, at least.
@@ -114,7 +115,7 @@ func NewMeaning(policy *v1alpha1.SignalPolicy, objectives *v1alpha1.Objectives) 
 // serverFamilies tells of which families a page of the service is read.
 func (m Meaning) serverFamilies(family string) bool {
 	return (family == grpcStarted && m.counts(grpcHandled)) || m.counts(family) ||
-		(m.partitions && (family == nextOffset || family == lagRecords)) ||
+		(m.partitions && (family == nextOffset || family == lagRecords || family == waiting)) ||
 		(m.bound > 0 && slices.Contains(m.durations, family))
 }
 

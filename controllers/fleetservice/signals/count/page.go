@@ -16,7 +16,11 @@ import (
 type families map[string]*dto.MetricFamily
 
 // outcome is what one counter of answers says.
-type outcome struct{ failed, refused signals.Total }
+type outcome struct {
+	failed, refused signals.Total
+	// split is what of it belongs to which partition; nil where it is not asked for or not told.
+	split map[int32]outcome
+}
 
 // slowness is what one histogram says.
 type slowness struct {
@@ -33,6 +37,7 @@ type server struct {
 	started, handled int64
 	tells            bool
 	partitions       map[int32]signals.Partition
+	waits            string
 }
 
 // read says what a page of the service says. A value that is no number of requests makes the whole page unbelievable: left
@@ -40,7 +45,7 @@ type server struct {
 func (m Meaning) read(page families) (server, error) {
 	s := server{outcomes: map[string]outcome{}, slow: map[string]slowness{}}
 	for _, c := range m.counters {
-		o, shown, err := c.read(page[c.name])
+		o, shown, err := c.read(page[c.name], m.partitions)
 		if err != nil {
 			return server{}, err
 		}
@@ -49,7 +54,7 @@ func (m Meaning) read(page families) (server, error) {
 		}
 	}
 	if m.partitions {
-		s.partitions = partitionsIn(page)
+		s.partitions, s.waits = partitionsIn(page), waitsIn(page)
 	}
 	if err := m.readCalls(page, &s); err != nil || m.bound == 0 {
 		return s, err
@@ -66,8 +71,8 @@ func (m Meaning) read(page families) (server, error) {
 	return s, nil
 }
 
-// read sums a counter by code. It is shown when it has a series that counts.
-func (c counter) read(family *dto.MetricFamily) (o outcome, shown bool, err error) {
+// read sums a counter by code, split by partition too if asked. It is shown when it has a series that counts.
+func (c counter) read(family *dto.MetricFamily, split bool) (o outcome, shown bool, err error) {
 	for _, metric := range family.GetMetric() {
 		if !asked(metric) {
 			continue
@@ -76,18 +81,26 @@ func (c counter) read(family *dto.MetricFamily) (o outcome, shown bool, err erro
 		if err != nil {
 			return outcome{}, false, err
 		}
-		code := label(metric, c.label)
+		one := c.means(label(metric, c.label), n)
 		shown = true
-		o.failed.Requests += n
-		if c.errors.match(code) {
-			o.failed.Bad += n
-		}
-		if c.refusals.match(code) {
-			o.refused.Bad += n
+		o = o.plus(one)
+		if split {
+			o.put(metric, one)
 		}
 	}
-	o.refused.Requests = o.failed.Requests
 	return o, shown, nil
+}
+
+// means is what so many answers with a code are.
+func (c counter) means(code string, n int64) outcome {
+	o := outcome{failed: signals.Total{Requests: n}, refused: signals.Total{Requests: n}}
+	if c.errors.match(code) {
+		o.failed.Bad = n
+	}
+	if c.refusals.match(code) {
+		o.refused.Bad = n
+	}
+	return o
 }
 
 // readCalls reads how many calls of gRPC began and ended. A counter of answers has no series before the first answer: where

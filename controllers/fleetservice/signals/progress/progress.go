@@ -22,6 +22,8 @@ type Tracker struct {
 	marks map[key]mark
 	// runs say by revision since when and until when it moved any of its partitions, without a pause.
 	runs map[string]run
+	// waits say by revision what its pods wait for.
+	waits map[string]string
 }
 
 type run struct{ from, last time.Time }
@@ -40,6 +42,9 @@ type mark struct {
 	since time.Time
 	// seen is when the pod's page was read last: nobody knows what has become of it since.
 	seen time.Time
+	// waits is what its pod waits for; able is true once it has ended an event well, so that it can reach what it needs.
+	waits string
+	able  bool
 	// inherited is true while it stands where another pod left it stuck: then it is not this one's fault.
 	inherited bool
 }
@@ -49,18 +54,25 @@ func (m mark) stood() time.Duration { return m.seen.Sub(m.since) }
 
 // Add takes in a reading. A pod whose page cannot be read is neither seen to move nor to stay.
 func (t *Tracker) Add(r signals.Reading) {
-	marks := map[key]mark{}
+	marks, waits := map[key]mark{}, map[string]string{}
 	for _, pod := range r.Pods {
 		if pod.Err != "" {
 			t.keep(pod.UID, marks)
 			continue
 		}
+		if pod.Waits != "" {
+			waits[pod.Revision] = pod.Waits
+		}
+		ended := pod.Totals[signals.Errors]
 		for number, p := range pod.Partitions {
 			k := key{pod.UID, number}
-			marks[k] = t.next(k, mark{Partition: p, pod: pod.Name, revision: pod.Revision, since: r.At, seen: r.At})
+			marks[k] = t.next(k, mark{
+				Partition: p, pod: pod.Name, revision: pod.Revision, since: r.At, seen: r.At,
+				waits: pod.Waits, able: ended.Requests > ended.Bad,
+			})
 		}
 	}
-	t.marks, t.at = marks, r.At
+	t.marks, t.waits, t.at = marks, waits, r.At
 }
 
 func (t *Tracker) keep(uid string, marks map[key]mark) {
@@ -114,11 +126,11 @@ type Judgement struct {
 }
 
 // Judge says whether the canary reads on. Where stable is beside it, it is only blamed for standing still while stable
-// moves; alone, for standing still.
-func (t *Tracker) Judge(canary, stable string, alone bool) Judgement {
+// moves; alone, for standing still, but only after patience where it waits for what it could reach before.
+func (t *Tracker) Judge(canary, stable string, alone bool, patience time.Duration) Judgement {
 	worst, found := t.worst(canary)
 	if !found {
-		return Judgement{}
+		return Judgement{Waiting: t.waiting(canary, alone)}
 	}
 	stood := worst.stood()
 	text := fmt.Sprintf("pod %s has records of partition %d and stays at offset %d since %s UTC", worst.pod, worst.partition, worst.Next, worst.since.UTC().Format(time.TimeOnly))
@@ -129,12 +141,32 @@ func (t *Tracker) Judge(canary, stable string, alone bool) Judgement {
 	switch {
 	case stood < proven:
 		return Judgement{Waiting: text}
+	case alone && worst.waits != "" && worst.able && stood < patience:
+		return Judgement{Waiting: fmt.Sprintf("%s, and says that %s away, which it has reached before: nobody is blamed until %s UTC",
+			text, its(worst.waits), worst.since.Add(patience).UTC().Format(time.TimeOnly))}
+	case alone && worst.waits != "":
+		return Judgement{Stuck: fmt.Sprintf("%s, says that %s away, and nothing else can be compared with it", text, its(worst.waits))}
 	case alone:
 		return Judgement{Stuck: text + ", and nothing else can be compared with it"}
 	case beside.last.Sub(beside.from) >= proven/2 && t.at.Sub(beside.last) <= lately:
 		return Judgement{Stuck: text + ", while the stable revision reads on"}
 	}
 	return Judgement{Waiting: text + "; so does the stable revision, or it has no records: nobody is blamed"}
+}
+
+// waiting speaks of a canary that waits and has nothing beside it: what it ends meanwhile says nothing about it.
+func (t *Tracker) waiting(canary string, alone bool) string {
+	if what := t.waits[canary]; alone && what != "" {
+		return "the canary says that " + its(what) + " away, or not long ago"
+	}
+	return ""
+}
+
+func its(what string) string {
+	if what == signals.Broker {
+		return "its brokers are"
+	}
+	return "its " + what + " is"
 }
 
 // stuck is a partition that does not move.
