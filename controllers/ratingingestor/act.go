@@ -35,6 +35,7 @@ func (r *Reconciler) act(ctx context.Context, o observation, p *plan) error {
 	case err != nil:
 		return err
 	}
+	p.generation = result.Generation
 	r.announceApplied(o, p, result)
 	return nil
 }

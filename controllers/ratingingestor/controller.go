@@ -31,19 +31,24 @@ const fieldManager = "fleet-ingestor"
 const (
 	// lookEvery is how often Kafka is looked at.
 	lookEvery = 5 * time.Second
+	// lookAtLeastEvery is how often it is looked at when it did not answer for long.
+	lookAtLeastEvery = time.Minute
 	// soon is how long to wait for the cache after somebody else wrote first.
 	soon = 100 * time.Millisecond
 )
 
-// Look looks at Kafka; see [kafka.Look].
-type Look func(ctx context.Context, b bindings.Kafka, s kafka.Source) (kafka.Report, error)
+// Kafka looks at Kafka for an ingestor, until it is forgotten; see [kafka.Clients].
+type Kafka interface {
+	Look(ctx context.Context, owner string, b bindings.Kafka, s kafka.Source) (kafka.Report, error)
+	Forget(owner string)
+}
 
 // Options are what the manager decides.
 type Options struct {
 	// Clock tells the time; default the real one.
 	Clock clock.PassiveClock
-	// Look looks at Kafka; default [kafka.Look].
-	Look Look
+	// Kafka looks at Kafka; default clients that end with the manager.
+	Kafka Kafka
 	// Concurrency is how many ingestors are reconciled at once. Default 4.
 	Concurrency int
 }
@@ -55,7 +60,7 @@ type Reconciler struct {
 	events   events.EventRecorder
 	applier  *apply.Applier
 	bindings *bindings.Reader
-	look     Look
+	kafka    Kafka
 	memory   *memory
 }
 
@@ -71,7 +76,7 @@ type Reconciler struct {
 func New(c client.Client, direct client.Reader, recorder events.EventRecorder, opts Options) *Reconciler {
 	return &Reconciler{
 		client: c, clock: opts.Clock, events: recorder, applier: apply.New(c, direct, fieldManager),
-		bindings: bindings.NewReader(direct, opts.Clock), look: opts.Look, memory: newMemory(),
+		bindings: bindings.NewReader(direct, opts.Clock), kafka: opts.Kafka, memory: newMemory(),
 	}
 }
 
@@ -80,8 +85,12 @@ func SetupWithManager(mgr ctrl.Manager, opts Options) error {
 	if opts.Clock == nil {
 		opts.Clock = clock.RealClock{}
 	}
-	if opts.Look == nil {
-		opts.Look = kafka.Look
+	if opts.Kafka == nil {
+		clients := kafka.NewClients()
+		if err := mgr.Add(clients); err != nil {
+			return fmt.Errorf("add the clients of Kafka: %w", err)
+		}
+		opts.Kafka = clients
 	}
 	if opts.Concurrency == 0 {
 		opts.Concurrency = 4
@@ -120,6 +129,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	err := r.client.Get(ctx, req.NamespacedName, ri)
 	if apierrors.IsNotFound(err) {
 		forgetMetrics(req.NamespacedName)
+		r.kafka.Forget(req.String())
 		return reconcile.Result{}, nil
 	}
 	if err != nil {
@@ -135,7 +145,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	p := r.decide(o)
+	o.advise()
+	p := decide(o)
 	actErr := r.act(ctx, o, &p)
 	again, statusErr := r.report(ctx, o, p)
 	if err := errors.Join(actErr, statusErr); err != nil {
@@ -153,7 +164,7 @@ func (r *Reconciler) next(o observation) time.Duration {
 	if o.bindings.RetryAfter > 0 {
 		wait = min(wait, o.bindings.RetryAfter)
 	}
-	if left := o.kafka.at.Add(lookEvery).Sub(o.now); !o.kafka.at.IsZero() && left > 0 {
+	if left := o.kafka.at.Add(o.kafka.every()).Sub(o.now); !o.kafka.at.IsZero() && left > 0 {
 		wait = min(wait, left)
 	}
 	return wait

@@ -20,6 +20,8 @@ func scaledTo() note     { return note{corev1.EventTypeNormal, "Scaled", "scale"
 func restored() note     { return note{corev1.EventTypeWarning, "HandEditUndone", "restore"} }
 func kafkaProblem() note { return note{corev1.EventTypeWarning, "KafkaProblem", "observe"} }
 func stuck() note        { return note{corev1.EventTypeWarning, "PartitionsStuck", "observe"} }
+func inVain() note       { return note{corev1.EventTypeWarning, "ScalingIneffective", "scale"} }
+func lost() note         { return note{corev1.EventTypeWarning, "RecordsLost", "observe"} }
 func overdue() note      { return note{corev1.EventTypeWarning, "DeletionOverdue", "delete"} }
 func orphaned() note     { return note{corev1.EventTypeNormal, "ServiceOrphaned", "delete"} }
 
@@ -41,9 +43,17 @@ func (r *Reconciler) announceApplied(o observation, p *plan, result apply.Result
 		r.tell(followed(), o.ri, "image %s follows %s", p.child.Spec.Image, serviceName(o.ri))
 	}
 	if isScaled && result.Changed && o.ri.Spec.Scaling.Mode != v1alpha1.ScalingExternal {
-		r.tell(scaledTo(), o.ri, "%d → %d pods: %s records/s come, %d wait, one consumer takes %s/s",
-			from, to, rate(p.rates.Produced), p.rates.Backlog, rate(p.rates.PerConsumer))
+		r.tell(scaledTo(), o.ri, "%d → %d pods: %s", from, to, whyScaled(o, p, from))
 	}
+}
+
+// whyScaled says what the number of pods follows: the bounds, where there were more or fewer than they allow, else the load.
+func whyScaled(o observation, p *plan, from int32) string {
+	policy := policyOf(o, partitionsOf(o))
+	if policy.Bound(from) != from {
+		return fmt.Sprintf("scaling allows %d to %d, and there are %d partitions", policy.Min, policy.Max, policy.Partitions)
+	}
+	return fmt.Sprintf("%s records/s come, %d wait, one consumer takes %s/s", rate(p.rates.Produced), p.rates.Backlog, rate(p.rates.PerConsumer))
 }
 
 func orSomebody(who string) string {
@@ -53,7 +63,7 @@ func orSomebody(who string) string {
 	return who
 }
 
-// announceFindings tells of problems and stuck partitions, once for each change.
+// announceFindings tells of problems, stuck partitions, pods in vain and lost records, once for each change.
 func (r *Reconciler) announceFindings(o observation, p plan) {
 	problem := ""
 	if p.kafka.Status == metav1.ConditionFalse {
@@ -69,5 +79,25 @@ func (r *Reconciler) announceFindings(o observation, p plan) {
 	if standing != "" && standing != o.kafka.toldStuck {
 		r.tell(stuck(), o.ri, "partitions %s have records and have not moved for a minute: see the logs of the pods that have them", standing)
 	}
-	o.kafka.toldProblem, o.kafka.toldStuck = problem, standing
+	vain := inVainOf(o, p)
+	if vain != "" && o.kafka.toldVain == "" {
+		r.tell(inVain(), o.ri, "%s", vain)
+	}
+	gone, records := removed(o.kafka.report.Partitions)
+	if gone != "" && gone != o.kafka.toldLost {
+		r.tell(lost(), o.ri, "%d records so far: %s", records, gone)
+	}
+	o.kafka.toldProblem, o.kafka.toldStuck, o.kafka.toldVain, o.kafka.toldLost = problem, standing, vain, gone
+}
+
+// inVainOf says why no pods are added though more are needed, if those that were added last made nothing faster.
+func inVainOf(o observation, p plan) string {
+	pods := podsOf(o)
+	before, took := o.kafka.scaler.Vain(policyOf(o, partitionsOf(o)), p.rates, pods)
+	if before == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d pods take %s records/s, hardly more than %d took (%s/s): none is added, though %s/s come and %d wait. "+
+		"The limit is elsewhere: see what the database takes, and whether one partition has most of the records (ingest_lag_records)",
+		pods, rate(p.rates.Full), before, rate(took), rate(p.rates.Produced), p.rates.Backlog)
 }

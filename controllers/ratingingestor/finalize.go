@@ -68,6 +68,7 @@ func (r *Reconciler) letGo(ctx context.Context, ri *v1alpha1.RatingIngestor) err
 		return fmt.Errorf("remove the finalizer: %w", err)
 	}
 	r.memory.forget(ri.UID)
+	r.kafka.Forget(client.ObjectKeyFromObject(ri).String())
 	forgetMetrics(client.ObjectKeyFromObject(ri))
 	return nil
 }

@@ -4,6 +4,7 @@ package ratingingestor_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -46,6 +47,8 @@ type stage struct {
 	report kafka.Report
 	away   error
 	asked  []bindings.Kafka
+	// owner has a client; empty when it was forgotten.
+	owner string
 }
 
 const usual = `{serviceRef: {app: movies}, bindings: {kafka: {secretRef: {name: movies-kafka}}}}`
@@ -68,7 +71,7 @@ func emptyStage(t *testing.T) *stage {
 	s.namespace = ns.Name
 	s.secret("movies-kafka", map[string]string{"type": "kafka", "bootstrap-servers": "kafka:9092", "username": "ratings", "password": "secret"})
 	s.secret("rating-mysql", map[string]string{"type": "mysql", "host": "db", "port": "3306", "username": "u", "password": "p", "database": "rating"})
-	s.reconciler = ratingingestor.New(s.c, s.c, s.recorder, ratingingestor.Options{Clock: s.clock, Look: s.look})
+	s.reconciler = ratingingestor.New(s.c, s.c, s.recorder, ratingingestor.Options{Clock: s.clock, Kafka: s})
 	return s
 }
 
@@ -81,9 +84,17 @@ func newStage(t *testing.T) *stage {
 	return s
 }
 
-func (s *stage) look(_ context.Context, b bindings.Kafka, _ kafka.Source) (kafka.Report, error) {
-	s.asked = append(s.asked, b)
+// Look implements [ratingingestor.Kafka].
+func (s *stage) Look(_ context.Context, owner string, b bindings.Kafka, _ kafka.Source) (kafka.Report, error) {
+	s.asked, s.owner = append(s.asked, b), owner
 	return s.report, s.away
+}
+
+// Forget implements [ratingingestor.Kafka].
+func (s *stage) Forget(owner string) {
+	if owner == s.owner {
+		s.owner = ""
+	}
 }
 
 func (s *stage) secret(name string, data map[string]string) {
@@ -175,11 +186,28 @@ func (s *stage) edit(change func(*v1alpha1.RatingIngestor)) {
 func (s *stage) step() {
 	s.t.Helper()
 	s.clock.Step(10 * time.Second)
-	key := client.ObjectKey{Namespace: s.namespace, Name: "ratings"}
 	for range 2 { // once to act, once to see
-		if _, err := s.reconciler.Reconcile(s.t.Context(), reconcile.Request{NamespacedName: key}); err != nil {
-			s.t.Fatalf("Reconcile = %v", err)
-		}
+		s.reconcile()
+	}
+}
+
+func (s *stage) reconcile() {
+	s.t.Helper()
+	key := client.ObjectKey{Namespace: s.namespace, Name: "ratings"}
+	if _, err := s.reconciler.Reconcile(s.t.Context(), reconcile.Request{NamespacedName: key}); err != nil {
+		s.t.Fatalf("Reconcile = %v", err)
+	}
+}
+
+// join makes so many members of the group, with the partitions given out among them.
+func (s *stage) join(pods int32) {
+	s.report.Members = make([]kafka.Member, pods)
+	for i := range s.report.Members {
+		s.report.Members[i].Client = fmt.Sprintf("ratings-abc-%d", i)
+	}
+	for n := range int32(len(s.report.Partitions)) {
+		m := &s.report.Members[n%pods]
+		m.Partitions = append(m.Partitions, n)
 	}
 }
 

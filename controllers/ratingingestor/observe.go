@@ -3,6 +3,7 @@ package ratingingestor
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -64,7 +65,9 @@ func (r *Reconciler) observe(ctx context.Context, ri *v1alpha1.RatingIngestor) (
 		return o, nil
 	}
 	r.findShared(ctx, &o, list.Items)
-	if o.bindings.Kafka != nil {
+	if o.bindings.Kafka == nil {
+		r.kafka.Forget(client.ObjectKeyFromObject(ri).String())
+	} else {
 		r.lookAtKafka(ctx, &o)
 	}
 	return o, r.findPods(ctx, &o)
@@ -111,15 +114,20 @@ func (r *Reconciler) findShared(ctx context.Context, o *observation, services []
 func (r *Reconciler) lookAtKafka(ctx context.Context, o *observation) {
 	v := o.kafka
 	source := kafka.Source{Topic: o.ri.Spec.Kafka.Topic, Group: o.ri.Spec.Kafka.Group, DeadLetterTopic: o.ri.Spec.Kafka.DeadLetterTopic}
-	if source == v.source && o.now.Sub(v.at) < lookEvery-time.Second {
+	question := asked{generation: o.ri.Generation, source: source, binding: *o.bindings.Kafka}
+	if !v.due(o.now, question) {
 		return
 	}
-	report, err := r.look(ctx, *o.bindings.Kafka, source)
-	v.at, v.source, v.err = o.now, source, ""
+	report, err := r.kafka.Look(ctx, client.ObjectKeyFromObject(o.ri).String(), *o.bindings.Kafka, source)
+	if !reflect.DeepEqual(question, v.asked) {
+		v.failures = 0
+	}
+	v.at, v.asked, v.err = o.now, question, ""
 	if err != nil {
-		v.err = err.Error()
+		v.err, v.failures = err.Error(), v.failures+1
 		return
 	}
+	v.failures = 0
 	if report.TopicID != v.report.TopicID {
 		v.meter = scaling.Meter{}
 	}
@@ -136,10 +144,29 @@ func (r *Reconciler) lookAtKafka(ctx context.Context, o *observation) {
 	v.meter.Add(o.now, measured(report.Partitions), consumers)
 }
 
+// advise asks the scaler how many pods there are to be, once a look: it remembers what was needed before. Bounds that were
+// edited since hold at once. While Kafka does not answer, nobody says; nor while the number is somebody else's or kept: what
+// was needed before that says nothing afterwards.
+func (o *observation) advise() {
+	v, partitions := o.kafka, partitionsOf(*o)
+	policy := policyOf(*o, partitions)
+	switch {
+	case o.ri.Spec.Scaling.Mode == v1alpha1.ScalingExternal || o.ri.Spec.Paused:
+		v.advised, v.scaler = 0, scaling.Scaler{}
+	case partitions == 0:
+	case v.err != "":
+		v.advised = 0
+	case o.looked || v.advised == 0:
+		v.advised = v.scaler.Want(o.now, policy, v.meter.Rates(), podsOf(*o))
+	default:
+		v.advised = policy.Bound(v.advised)
+	}
+}
+
 func measured(partitions []kafka.Partition) []scaling.Partition {
 	list := make([]scaling.Partition, 0, len(partitions))
 	for _, p := range partitions {
-		list = append(list, scaling.Partition{Number: p.Number, End: p.End, Next: p.End - p.Lag()})
+		list = append(list, scaling.Partition{Number: p.Number, Start: p.Start, End: p.End, Next: max(0, p.Committed)})
 	}
 	return list
 }

@@ -17,6 +17,8 @@ import (
 type plan struct {
 	// child is the FleetService as it is to be; nil where it is left as it is.
 	child *v1alpha1.FleetService
+	// generation is the child's after it was applied; 0 before.
+	generation int64
 	// handOver is true when replicas were ours and are left out now.
 	handOver bool
 	// rates are what was measured, wanted how many pods they need; 0 where nobody knows or asks.
@@ -30,8 +32,8 @@ type plan struct {
 	invalid string
 }
 
-// decide says what to do. Where something cannot be seen, what runs stays as it is.
-func (r *Reconciler) decide(o observation) plan {
+// decide says what to do; it changes nothing. Where something cannot be seen, what runs stays as it is.
+func decide(o observation) plan {
 	p := plan{service: serviceFound(o), bindings: bindingsReady(o), kafka: kafkaReady(o), rates: o.kafka.meter.Rates()}
 	for _, c := range []metav1.Condition{p.service, p.bindings, p.kafka} {
 		if c.Status != metav1.ConditionTrue {
@@ -50,7 +52,8 @@ func (r *Reconciler) decide(o observation) plan {
 	case o.live == nil && p.obstacle.Type != "":
 		return p
 	}
-	n := r.replicas(o, &p, partitions)
+	var n *int32
+	n, p.wanted = replicasOf(o, partitions, p.rates)
 	c, err := child(o, image, partitions, n)
 	if err != nil {
 		p.invalid = err.Error()
@@ -86,27 +89,31 @@ func partitionsOf(o observation) int32 {
 	return 0
 }
 
-// replicas is how many pods there are to be; nil where somebody else says so on the FleetService.
-func (r *Reconciler) replicas(o observation, p *plan, partitions int32) *int32 {
+// replicasOf is how many pods there are to be, nil where somebody else says so on the FleetService, and how many are needed.
+func replicasOf(o observation, partitions int32, rates scaling.Rates) (replicas *int32, needed int32) {
+	if o.ri.Spec.Scaling.Mode == v1alpha1.ScalingExternal {
+		return o.ri.Spec.Replicas, 0
+	}
+	current := podsOf(o)
+	needed = scaling.Need(policyOf(o, partitions), rates, current)
+	if o.kafka.advised == 0 {
+		return ptr.To(current), needed
+	}
+	return ptr.To(o.kafka.advised), needed
+}
+
+// podsOf is how many pods there are to be now.
+func podsOf(o observation) int32 {
+	least := o.ri.Spec.Scaling.MinReplicas
+	if o.live == nil {
+		return least
+	}
+	return ptr.Deref(o.live.Spec.Replicas, least)
+}
+
+func policyOf(o observation, partitions int32) scaling.Policy {
 	s := o.ri.Spec.Scaling
-	if s.Mode == v1alpha1.ScalingExternal {
-		return o.ri.Spec.Replicas
-	}
-	current := s.MinReplicas
-	if o.live != nil {
-		current = ptr.Deref(o.live.Spec.Replicas, current)
-	}
-	v := o.kafka
-	policy := scaling.Policy{Min: s.MinReplicas, Max: s.MaxReplicas, Partitions: partitions, Drain: time.Duration(s.DrainSeconds) * time.Second}
-	p.wanted = scaling.Need(policy, p.rates, current)
-	if o.ri.Spec.Paused || v.err != "" {
-		v.wanted = 0
-		return ptr.To(current)
-	}
-	if o.looked || v.wanted == 0 {
-		v.wanted = v.scaler.Want(o.now, policy, p.rates, current)
-	}
-	return ptr.To(v.wanted)
+	return scaling.Policy{Min: s.MinReplicas, Max: s.MaxReplicas, Partitions: partitions, Drain: time.Duration(s.DrainSeconds) * time.Second}
 }
 
 func serviceFound(o observation) metav1.Condition {
@@ -149,8 +156,11 @@ func kafkaReady(o observation) metav1.Condition {
 	case len(v.report.Problems) > 0:
 		return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonKafkaProblem, strings.Join(v.report.Problems, "; "))
 	}
-	return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonKafkaUsable,
-		fmt.Sprintf("topic %s has %d partitions, and group %s and topic %s may be used", v.source.Topic, len(v.report.Partitions), v.source.Group, v.source.DeadLetterTopic))
+	text := fmt.Sprintf("topic %s has %d partitions, and group %s and topic %s may be used", v.asked.source.Topic, len(v.report.Partitions), v.asked.source.Group, v.asked.source.DeadLetterTopic)
+	if lost, _ := removed(v.report.Partitions); lost != "" {
+		text += "; " + lost
+	}
+	return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonKafkaUsable, text)
 }
 
 func condition(kind string, status metav1.ConditionStatus, reason, message string) metav1.Condition {

@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -151,7 +152,7 @@ func TestWaits(t *testing.T) {
 func TestKafkaAwayChangesNothing(t *testing.T) {
 	s := newStage(t)
 	s.install(usual)
-	s.flow(8, 1000, 100)
+	s.flow(4, 1000, 100)
 	before := s.get("ratings")
 	s.away = errors.New("connection refused")
 	for range 5 {
@@ -181,36 +182,6 @@ func TestSharedDatabase(t *testing.T) {
 	s.wantCondition(v1alpha1.ConditionBindingsReady, "True BindingsFound")
 }
 
-// busy is an ingestor whose consumer takes 60 records a second of 600, with a member of the group for each pod.
-func busy(t *testing.T, spec string) *stage {
-	t.Helper()
-	s := newStage(t)
-	s.report.Members = []kafka.Member{{Client: "ratings-abc-x", Partitions: []int32{0, 1, 2, 3, 4, 5}}}
-	s.install(spec)
-	s.flow(8, 1000, 100)
-	return s
-}
-
-// TestScales: more pods come when what comes and waits needs them, no more than partitions, and status and an event say
-// why.
-func TestScales(t *testing.T) {
-	s := busy(t, usual)
-	if got := *s.get("ratings").Spec.Replicas; got != 2 {
-		t.Errorf("%d pods, want twice as many as before", got)
-	}
-	st := s.ingestor().Status
-	if st.ProducedPerSecond != "600" || st.ConsumedPerSecond != "60" || st.PerConsumer != "60" || st.Lag < 5000 || st.LastCommit == nil || st.WantedReplicas != 6 {
-		t.Errorf("status = %+v", st)
-	}
-	if told := s.told("Scaled"); len(told) != 1 || !strings.Contains(told[0], "1 → 2 pods: 600 records/s come") {
-		t.Errorf("events %q", told)
-	}
-	s.flow(20, 1000, 100)
-	if got := *s.get("ratings").Spec.Replicas; got != 6 {
-		t.Errorf("%d pods, want as many as partitions", got)
-	}
-}
-
 // TestPausedHolds: paused keeps the number of pods, and holds rollouts.
 func TestPausedHolds(t *testing.T) {
 	s := busy(t, strings.Replace(usual, "{serviceRef", "{paused: true, serviceRef", 1))
@@ -220,6 +191,15 @@ func TestPausedHolds(t *testing.T) {
 	}
 	if got := s.ingestor().Status.WantedReplicas; got < 2 {
 		t.Errorf("wantedReplicas = %d, want what would be", got)
+	}
+}
+
+// TestRewindIsAskedFor: what becomes of a bad revision's partitions is said beside how it is rolled out.
+func TestRewindIsAskedFor(t *testing.T) {
+	s := newStage(t)
+	s.install(strings.Replace(usual, "{serviceRef", "{rollout: {rewind: true, bake: 20s}, serviceRef", 1))
+	if spec := s.get("ratings").Spec; !spec.Consumer.Rewind || spec.Rollout.Bake.Duration != 20*time.Second {
+		t.Errorf("spec = %+v and %+v, want a rewind and the bake", spec.Consumer, spec.Rollout)
 	}
 }
 
@@ -359,6 +339,8 @@ func TestRefused(t *testing.T) {
 		"no Kafka":               {`{serviceRef: {app: movies}, bindings: {}}`, "bindings.kafka: Required"},
 		"dead letters come back": {`{kafka: {topic: a, deadLetterTopic: a}, serviceRef: {app: movies}, bindings: {kafka: {secretRef: {name: k}}}}`, "deadLetterTopic must not be the topic itself"},
 		"bounds":                 {`{scaling: {minReplicas: 5, maxReplicas: 2}, serviceRef: {app: movies}, bindings: {kafka: {secretRef: {name: k}}}}`, "minReplicas must be at most maxReplicas"},
+		"topic of a dot":         {`{kafka: {topic: "."}, serviceRef: {app: movies}, bindings: {kafka: {secretRef: {name: k}}}}`, `spec.kafka.topic: Invalid value: ".": must be the name of a Kafka topic: letters, digits, '.', '_' and '-', and not '.' or '..' alone`},
+		"dead letters of dots":   {`{kafka: {deadLetterTopic: ".."}, serviceRef: {app: movies}, bindings: {kafka: {secretRef: {name: k}}}}`, `spec.kafka.deadLetterTopic: Invalid value: "..": must be the name of a Kafka topic`},
 		"topic's name":           {`{kafka: {topic: "a b"}, serviceRef: {app: movies}, bindings: {kafka: {secretRef: {name: k}}}}`, "must be the name of a Kafka topic"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -399,4 +381,33 @@ func TestSample(t *testing.T) {
 	if got := s.get("ratings").Spec.Rollout.Bake.Duration; got != 20*time.Second {
 		t.Errorf("bake = %s, want the sample's", got)
 	}
+}
+
+// TestShadowedCanaries: canaries read along where that is asked for, and where the topic has one partition unless it is
+// refused. Nobody says so in another way.
+func TestShadowedCanaries(t *testing.T) {
+	s := newStage(t)
+	s.install(usual)
+	for _, c := range []struct {
+		partitions int
+		asked      *bool
+		want       bool
+	}{
+		{6, nil, false}, {6, ptr.To(true), true}, {6, ptr.To(false), false},
+		{1, nil, true}, {1, ptr.To(false), false}, {1, ptr.To(true), true},
+	} {
+		s.report.TopicID = [16]byte{byte(c.partitions)}
+		s.report.Partitions = make([]kafka.Partition, c.partitions)
+		s.edit(func(ri *v1alpha1.RatingIngestor) { ri.Spec.Rollout = &v1alpha1.IngestorRollout{Shadow: c.asked} })
+		s.step()
+		got := s.get("ratings").Spec.Consumer
+		if got.Shadow != c.want || got.Partitions != int32(c.partitions) {
+			t.Errorf("consumer with %d partitions and shadow %v = %+v, want shadow %v", c.partitions, ptr.Deref(c.asked, false), got, c.want)
+		}
+	}
+	s.edit(func(ri *v1alpha1.RatingIngestor) {
+		ri.Spec.Config = &runtime.RawExtension{Raw: []byte(`{"ingest": {"shadow": true}}`)}
+	})
+	s.step()
+	s.wantCondition(v1alpha1.ConditionReady, "False InvalidSpec: spec.config.ingest.shadow is said by the operator", "set spec.rollout.shadow instead")
 }

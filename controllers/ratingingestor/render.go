@@ -51,7 +51,9 @@ func child(o observation, image string, partitions int32, replicas *int32) (*v1a
 				Scheduling: ri.Spec.Scheduling, DrainSeconds: ri.Spec.DrainSeconds, PodOverrides: ri.Spec.PodOverrides,
 				Ownership: ownershipOf(o), Rollout: rolloutOf(ri), Objectives: ri.Spec.Objectives, Signals: signals(),
 			},
-			Consumer: &v1alpha1.Consumer{Topic: ri.Spec.Kafka.Topic, Group: ri.Spec.Kafka.Group, Partitions: partitions},
+			Consumer: &v1alpha1.Consumer{
+				Topic: ri.Spec.Kafka.Topic, Group: ri.Spec.Kafka.Group, Partitions: partitions, Shadow: shadowed(ri, partitions), Rewind: rewinds(ri),
+			},
 		},
 	}, nil
 }
@@ -88,12 +90,27 @@ func ownershipOf(o observation) *v1alpha1.Ownership {
 
 // rolloutOf is the ingestor's policy. paused holds its rollouts too.
 func rolloutOf(ri *v1alpha1.RatingIngestor) *v1alpha1.RolloutPolicy {
-	policy := ri.Spec.Rollout.DeepCopy()
+	var policy *v1alpha1.RolloutPolicy
+	if own := ri.Spec.Rollout.DeepCopy(); own != nil {
+		policy = &own.RolloutPolicy
+	}
 	if ri.Spec.Paused {
 		policy = ptr.To(ptr.Deref(policy, v1alpha1.RolloutPolicy{}))
 		policy.Paused = ptr.To(true)
 	}
 	return policy
+}
+
+// shadowed is true where canaries read along first. With one partition nothing else is there to compare them with.
+func shadowed(ri *v1alpha1.RatingIngestor, partitions int32) bool {
+	if r := ri.Spec.Rollout; r != nil && r.Shadow != nil {
+		return *r.Shadow
+	}
+	return partitions == 1
+}
+
+func rewinds(ri *v1alpha1.RatingIngestor) bool {
+	return ri.Spec.Rollout != nil && ri.Spec.Rollout.Rewind
 }
 
 // shared are the keys of a service's config that say what may be rated: its ingestor must not say otherwise.
@@ -137,6 +154,9 @@ func configOf(o observation) (*runtime.RawExtension, error) {
 // reading is what is read, beside what the user wrote of how.
 func reading(from v1alpha1.IngestorKafka, own map[string]any) (map[string]any, error) {
 	all := map[string]any{"topic": from.Topic, "group": from.Group, "deadLetterTopic": from.DeadLetterTopic}
+	if _, set := own["shadow"]; set {
+		return nil, errors.New("spec.config.ingest.shadow is said by the operator, to the canaries that are to read along: set spec.rollout.shadow instead")
+	}
 	for key, v := range own {
 		if _, ours := all[key]; ours {
 			return nil, fmt.Errorf("spec.config.ingest.%s is written by the operator: set spec.kafka.%s instead", key, key)

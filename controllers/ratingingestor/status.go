@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -17,12 +16,12 @@ import (
 
 const phasePending = "Pending"
 
-// report writes status when it differs from what is stored. It is true when somebody else wrote first.
+// report writes status when what differs from what is stored is due. It is true when somebody else wrote first.
 func (r *Reconciler) report(ctx context.Context, o observation, p plan) (again bool, err error) {
 	before := o.ri.Status
 	status := statusOf(o, p)
 	r.measure(o, p, status)
-	if !equality.Semantic.DeepEqual(before, status) {
+	if o.kafka.pace.due(before, status, o.now, o.looked) {
 		o.ri.Status = status
 		if err := r.client.Status().Update(ctx, o.ri); err != nil {
 			if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
@@ -30,6 +29,7 @@ func (r *Reconciler) report(ctx context.Context, o observation, p plan) (again b
 			}
 			return false, fmt.Errorf("write status: %w", err)
 		}
+		o.kafka.pace.written = o.now
 	}
 	r.announceFindings(o, p)
 	return false, nil
@@ -85,7 +85,7 @@ func numbers(status *v1alpha1.RatingIngestorStatus, o observation, p plan) {
 
 // rate is a number of records a second for people.
 func rate(v float64) string {
-	if v >= 100 {
+	if v >= 10 {
 		return fmt.Sprintf("%.0f", v)
 	}
 	return fmt.Sprintf("%.2g", v)
@@ -93,7 +93,7 @@ func rate(v float64) string {
 
 // summary is Ready, Reconciling, Stalled and Available: the FleetService's, unless something keeps the ingestor.
 func summary(o observation, p plan) []metav1.Condition {
-	ready, reconciling, stalled := of(o, v1alpha1.ConditionReady), of(o, v1alpha1.ConditionReconciling), of(o, v1alpha1.ConditionStalled)
+	ready, reconciling, stalled := of(o, p, v1alpha1.ConditionReady), of(o, p, v1alpha1.ConditionReconciling), of(o, p, v1alpha1.ConditionStalled)
 	if c := p.obstacle; c.Type != "" {
 		person := c.Reason == v1alpha1.ReasonKafkaProblem || c.Reason == v1alpha1.ReasonNameTaken || c.Reason == v1alpha1.ReasonInvalidSpec || c.Reason == v1alpha1.ReasonSharedDatabase
 		ready = condition(v1alpha1.ConditionReady, metav1.ConditionFalse, c.Reason, c.Message)
@@ -103,7 +103,7 @@ func summary(o observation, p plan) []metav1.Condition {
 		reconciling = condition(v1alpha1.ConditionReconciling, status(!person), c.Reason, c.Message)
 		stalled = condition(v1alpha1.ConditionStalled, status(person), c.Reason, c.Message)
 	}
-	return []metav1.Condition{ready, reconciling, stalled, of(o, v1alpha1.ConditionAvailable)}
+	return []metav1.Condition{ready, reconciling, stalled, of(o, p, v1alpha1.ConditionAvailable)}
 }
 
 func status(is bool) metav1.ConditionStatus {
@@ -113,16 +113,20 @@ func status(is bool) metav1.ConditionStatus {
 	return metav1.ConditionFalse
 }
 
-// of is a condition of the FleetService, if it speaks of the spec that it has now.
-func of(o observation, kind string) metav1.Condition {
-	starting := condition(kind, status(kind == v1alpha1.ConditionReconciling), v1alpha1.ReasonStarting, "its FleetService is about to start")
+// of is a condition of the FleetService, if it speaks of the spec that it has now, the plan's included.
+func of(o observation, p plan, kind string) metav1.Condition {
+	unheard := condition(kind, status(kind == v1alpha1.ConditionReconciling), v1alpha1.ReasonStarting, "its FleetService is about to start")
 	if o.live == nil {
-		return starting
+		return unheard
 	}
+	spec := max(o.live.Generation, p.generation)
 	for _, c := range o.live.Status.Conditions {
-		if c.Type == kind && (c.ObservedGeneration == o.live.Generation || kind == v1alpha1.ConditionAvailable) {
+		if c.Type == kind && (c.ObservedGeneration == spec || kind == v1alpha1.ConditionAvailable) {
 			return condition(kind, c.Status, c.Reason, c.Message)
 		}
 	}
-	return starting
+	if o.live.Status.Stable != nil {
+		unheard.Message = "its FleetService has not looked at its new spec yet"
+	}
+	return unheard
 }

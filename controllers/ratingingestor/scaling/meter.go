@@ -1,6 +1,8 @@
 package scaling
 
 import (
+	"maps"
+	"math"
 	"slices"
 	"time"
 )
@@ -14,26 +16,32 @@ const (
 	stuckAfter = time.Minute
 	// busy is for how long a consumer must have had records before it, at the rate seen, for that rate to be what it takes.
 	busy = 2 * time.Second
-	// fade is by how much an old measure of a consumer counts for each new one: data and databases change.
-	fade = 0.9
 )
 
 // Partition is how far a group was with one partition.
 type Partition struct {
 	Number int32
-	// End is the offset of the record that comes next, Next that of the one that the group takes next.
-	End, Next int64
+	// Start is the offset of the first record that is there, End of the one that comes next, Next of the one that the group
+	// takes next; 0 where it has taken none.
+	Start, End, Next int64
 }
 
-func (p Partition) lag() int64 { return max(0, p.End-p.Next) }
+func (p Partition) lag() int64 { return max(0, p.End-max(p.Start, p.Next)) }
+
+// since is how many records the group took since an earlier look. What was removed before it was taken it did not take.
+func (p Partition) since(before Partition) int64 {
+	return max(0, p.Next-max(before.Next, p.Start))
+}
 
 // Meter measures rates from one look to the next. The zero value has seen nothing; not for concurrent use.
 type Meter struct {
 	looks []look
 	// moved is when each partition was first seen where it is now.
 	moved map[int32]place
-	// each is what one consumer takes; 0 while that was not seen.
-	each       float64
+	// takes is what consumers take; nil while that was not seen.
+	takes Capacity
+	// full is what those of the last looks took while all had records before them; 0 while that was not seen.
+	full       float64
 	lastCommit time.Time
 }
 
@@ -95,25 +103,31 @@ func (m *Meter) place(l look) {
 	m.moved = places
 }
 
-// learn measures what one consumer takes, since the number of consumers last changed, where all of them had records before
-// them the whole time.
+// learn measures what the consumers take, since their number last changed: the most that was seen up to now of them over any
+// time in which all had records before them. A time without any, before a load came, says nothing of it, nor does one in
+// which the database was away.
 func (m *Meter) learn() {
-	looks := m.steady()
-	first, last := looks[0], looks[len(looks)-1]
-	if last.consumers == 0 || last.at.Sub(first.at) < least {
-		return
-	}
-	still := m.standing(least)
-	_, consumed := rates(first, last, still)
-	if consumed == 0 {
-		return
-	}
-	for _, l := range looks {
-		if float64(lagOf(l, still)) < consumed*busy.Seconds() {
-			return
+	looks, still := m.steady(), m.standing(least)
+	last, most, waiting := looks[len(looks)-1], 0.0, int64(math.MaxInt64)
+	m.full = 0
+	for _, first := range slices.Backward(looks) {
+		waiting = min(waiting, lagOf(first, still)) // at any look from this one on
+		_, consumed := rates(first, last, still)
+		if last.at.Sub(first.at) < least {
+			continue
+		}
+		most = max(most, consumed)
+		if float64(waiting) >= consumed*busy.Seconds() {
+			m.full = max(m.full, consumed)
 		}
 	}
-	m.each = max(consumed/float64(last.consumers), fade*m.each)
+	if m.full > 0 && last.consumers > 0 {
+		if m.takes == nil {
+			m.takes = Capacity{}
+		}
+		m.takes.full(last.consumers, m.full, last.at.Sub(looks[0].at) >= settle)
+	}
+	m.takes.atLeast(last.consumers, most)
 }
 
 // steady are the last looks at the same number of consumers.
@@ -131,7 +145,7 @@ func rates(first, last look, without []int32) (produced, consumed float64) {
 	for n, p := range last.partitions {
 		if before, known := first.partitions[n]; known && seconds > 0 && !slices.Contains(without, n) {
 			produced += float64(p.End-before.End) / seconds
-			consumed += float64(p.Next-before.Next) / seconds
+			consumed += float64(p.since(before)) / seconds
 		}
 	}
 	return produced, consumed
@@ -168,19 +182,28 @@ type Rates struct {
 	Lag, Backlog int64
 	// Stuck are partitions that have records and do not move.
 	Stuck []int32
-	// PerConsumer is what one consumer takes in a second; 0 while that was not seen.
+	// Consumers are those that have partitions, Steady is for how long they were seen to be so many, up to a minute, and
+	// PerConsumer is what each of them takes in a second; 0 while that was not seen.
+	Consumers   int32
+	Steady      time.Duration
 	PerConsumer float64
+	// Capacity is what any number of consumers takes; empty while that was not seen.
+	Capacity Capacity
+	// Full is what the consumers took in the last minute while all had records before them; 0 where that was not so.
+	Full float64
 	// LastCommit is when the group was last seen to move on; zero while it was not.
 	LastCommit time.Time
 }
 
 // Rates says what the looks so far show.
 func (m *Meter) Rates() Rates {
-	r := Rates{PerConsumer: m.each, LastCommit: m.lastCommit}
+	r := Rates{LastCommit: m.lastCommit}
 	if len(m.looks) == 0 {
 		return r
 	}
 	first, last := m.looks[0], m.looks[len(m.looks)-1]
+	r.Consumers, r.Steady, r.PerConsumer = last.consumers, last.at.Sub(m.steady()[0].at), m.takes.each(last.consumers)
+	r.Capacity, r.Full = maps.Clone(m.takes), m.full
 	r.Stuck = m.standing(stuckAfter)
 	r.Lag, r.Backlog = lagOf(last, nil), lagOf(last, r.Stuck)
 	r.Produced, r.Consumed = rates(first, last, r.Stuck)
