@@ -4,7 +4,7 @@
 bench-canary: bench-scale bench-conviction ## Measure verdicts and their cost and check the bounds (an hour and a half; BENCH_REPEAT=1 for a third of it).
 
 bench-conviction: test-images
-	@go test -tags 'e2e bench' -count=1 -v -parallel 8 -timeout 150m -run '^TestBench' ./test/e2e
+	@go test -tags 'e2e bench' -count=1 -v -parallel 8 -timeout 150m -run '^TestBench' -skip '^TestBenchIngestor$$' ./test/e2e
 
 bench-scale: # what fifty canaries at once cost the operator
 	@assets="$$(hack/cluster/cluster envtest-assets)"; \
@@ -21,9 +21,10 @@ bench-serialization: ## Compare size and speed of one record as JSON, XML and Pr
 	@go test -count=1 -v -run '^TestSizes$$' -bench . ./test/bench/serialization
 
 bench-ingest: export FLEET_KAFKA_JARS ?= $(FLEET_CACHE)/bin/kafka-4.3.0
-bench-ingest: ## Measure what ingested ratings cost the database, beside one by one and the limit, and with Kafka before it (half an hour; BENCH_EVENTS=100000 for a tenth of the events).
+bench-ingest: test-images ## Measure what ingested ratings cost, beside one by one and the limit, and how fast the operator answers lag and bad releases (half an hour, as root; BENCH_EVENTS=100000 for a tenth of the events).
 	@test -d "$(FLEET_KAFKA_JARS)" || hack/cluster/cluster binaries kafka
 	@rc=0; { \
 		go test -tags bench -p 1 -count=1 -v -timeout 60m -run '^TestBench' ./services/rating/internal/repository/ingestbench || rc=1; \
 		go test -tags 'integration bench' -count=1 -v -timeout 60m -run '^TestBenchKafka$$' ./test/ingest || rc=1; \
+		go test -tags 'e2e bench' -count=1 -v -timeout 60m -run '^TestBenchIngestor$$' ./test/e2e || rc=1; \
 		exit $$rc; } 2>&1 | hack/make/bench-table

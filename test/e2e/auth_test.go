@@ -18,6 +18,7 @@ import (
 // TestTokens: an application with auth gets its keys, lets its users rate with a token and nobody without, and keeps to that
 // while auth changes.
 func TestTokens(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, "tokens")
 	f.applyApp(sample(t, func(app *v1alpha1.MovieApp) {
 		app.Spec.Auth = &v1alpha1.AppAuth{}
@@ -29,23 +30,22 @@ func TestTokens(t *testing.T) {
 	f.ready("movies", 3*time.Minute)
 	ann := fmt.Sprintf("ann.%d@example.com", time.Now().UnixNano()) // the database outlives the test
 	f.addUser(ann, "a long enough password")
-	f.front(12, "movies-auth", 8184)
-	f.front(13, "movies-rating", 8182)
-	if body, code := f.rate("", ann); code != "401" {
+	auth, rating := f.front("movies-auth", 8184), f.front("movies-rating", 8182)
+	if body, code := f.rate(rating, "", ann); code != "401" {
 		t.Errorf("rating without a token = %s %s, want 401", code, body)
 	}
-	token := f.login(ann, "a long enough password")
-	if body, code := f.rate(token, ann); code != "200" {
+	token := f.login(auth, ann, "a long enough password")
+	if body, code := f.rate(rating, token, ann); code != "200" {
 		t.Errorf("rating with a token = %s %s, want 200", code, body)
 	}
-	if body, code := f.rate(token, "ben@example.com"); code != "403" {
+	if body, code := f.rate(rating, token, "ben@example.com"); code != "403" {
 		t.Errorf("rating for somebody else = %s %s, want 403", code, body)
 	}
 	f.kubectl("patch", "movieapp", "movies", "--type=merge", "-p",
 		`{"spec":{"services":{"auth":{"env":[{"name":"RELEASE","value":"2"}]}}}}`)
 	f.is("movies-auth", v1alpha1.ConditionReady, metav1.ConditionTrue, "", 2*time.Minute)
 	f.ready("movies", 2*time.Minute)
-	if body, code := f.rate(token, ann); code != "200" {
+	if body, code := f.rate(rating, token, ann); code != "200" {
 		t.Errorf("rating with a token from before auth changed = %s %s, want 200", code, body)
 	}
 }
@@ -65,26 +65,26 @@ func (f *fleet) addUser(name, password string) {
 	}
 }
 
-// login is a token for the user.
-func (f *fleet) login(name, password string) string {
+// login is a token for the user, from auth at an address.
+func (f *fleet) login(auth, name, password string) string {
 	f.t.Helper()
 	request, err := json.Marshal(map[string]string{"username": name, "password": password})
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	var answer struct{ Token string }
-	body := must(f.t, "curl", "-sS", "--max-time", "10", "-X", "POST", "http://"+address(12)+"/v1/token", "-d", string(request))
+	body := must(f.t, "curl", "-sS", "--max-time", "10", "-X", "POST", "http://"+auth+"/v1/token", "-d", string(request))
 	if err := json.Unmarshal([]byte(body), &answer); err != nil || answer.Token == "" {
 		f.t.Fatalf("POST /v1/token = %s, want a token", body)
 	}
 	return answer.Token
 }
 
-// rate puts a rating of a user, with a token or without, and returns the answer and its code.
-func (f *fleet) rate(token, user string) (body, code string) {
+// rate puts a rating of a user at an address, with a token or without, and returns the answer and its code.
+func (f *fleet) rate(rating, token, user string) (body, code string) {
 	f.t.Helper()
 	out := must(f.t, "curl", "-sS", "--max-time", "10", "-w", "\n%{http_code}", "-X", "PUT", "-H", "Authorization: Bearer "+token,
-		"http://"+address(13)+"/v1/ratings/movie/alien", "-d", `{"userId":"`+user+`","value":5}`)
+		"http://"+rating+"/v1/ratings/movie/alien", "-d", `{"userId":"`+user+`","value":5}`)
 	i := strings.LastIndex(out, "\n")
 	return out[:i], out[i+1:]
 }

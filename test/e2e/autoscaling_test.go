@@ -18,6 +18,7 @@ import (
 // TestAutoscaling lets a real HorizontalPodAutoscaler scale a service while a canary of it, which needs more processor
 // time, has requests: stable grows at once, the canary keeps its share and goes through, and no request fails.
 func TestAutoscaling(t *testing.T) {
+	t.Parallel()
 	must(t, "hack/cluster/cluster", "up", "--with", "metrics-server")
 	r := newTrial(t, "scaled", &v1alpha1.RolloutPolicy{Steps: []int32{20}, MinStep: seconds(120), Bake: seconds(5)}, func(app *v1alpha1.MovieApp) {
 		metadata := app.Spec.Services["metadata"]

@@ -77,9 +77,13 @@ func handEdits(f *fleet) {
 		s := f.kubectl("get", "service", "movies-rating", "-o", "jsonpath={.spec.selector}")
 		return strings.Contains(s, hash) && !strings.Contains(s, "nothing"), s
 	})
+	deleted := f.kubectl("get", "deployment", deployment, "-o", "jsonpath={.metadata.uid}")
 	f.kubectl("delete", "deployment", deployment, "--wait=false")
 	f.kubectl("delete", "service", "movies-movie", "--wait=false")
-	f.ready("movies", time.Minute)
+	f.eventually(time.Minute, "the Deployment is back with its pods", func() (bool, string) { // until then status may be from before
+		out := f.kubectl("get", "deployment", deployment, "--ignore-not-found", "-o", "jsonpath={.metadata.uid} {.status.availableReplicas}")
+		return !strings.HasPrefix(out, deleted) && strings.HasSuffix(out, " 2"), out
+	})
 	f.eventually(30*time.Second, "the Service object is back", func() (bool, string) {
 		out, err := run("hack/cluster/cluster", "kubectl", "-n", f.namespace, "get", "service", "movies-movie")
 		return err == nil, out
@@ -264,6 +268,7 @@ func (l *load) noneFailed(revisions int) {
 
 // TestBadSecrets: each mistake in a Secret is named before any pod starts.
 func TestBadSecrets(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, "secrets")
 	for _, mistake := range []struct{ name, patch, words string }{
 		{"missing key", `[{"op":"remove","path":"/data/host"}]`, "host"},

@@ -168,8 +168,14 @@ func (f *fleet) ready(name string, within time.Duration) {
 // eventually asks until the answer is yes, and says what it last heard if it never is.
 func (f *fleet) eventually(within time.Duration, what string, ask func() (bool, string)) {
 	f.t.Helper()
+	f.asks(200*time.Millisecond, within, what, ask)
+}
+
+// asks asks again and again, with a pause between.
+func (f *fleet) asks(pause, within time.Duration, what string, ask func() (bool, string)) {
+	f.t.Helper()
 	said := ""
-	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(pause) {
 		var yes bool
 		if yes, said = ask(); yes {
 			return

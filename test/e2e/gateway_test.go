@@ -23,6 +23,7 @@ const (
 // TestGateway moves what enters through a real Traefik together with calls through Consul: at a step and at the end each
 // way brings the canary its share, and no request fails on the way there.
 func TestGateway(t *testing.T) {
+	t.Parallel()
 	must(t, "hack/cluster/cluster", "up", "--with", "gateway")
 	r := newTrial(t, "outside", &v1alpha1.RolloutPolicy{
 		Steps: []int32{20}, MinStep: seconds(75), MaxStepDuration: seconds(90), OnInconclusive: v1alpha1.InconclusivePromote, Bake: seconds(5),

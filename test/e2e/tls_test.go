@@ -20,29 +20,30 @@ import (
 // TestTLS: an application with TLS and a live flag comes up, answers by it, takes no caller without a certificate where it wants one, and
 // goes on answering while its certificates and its authority change.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, "secured")
 	f.applyApp(sample(t, func(app *v1alpha1.MovieApp) {
 		app.Spec.TLS = &v1alpha1.AppTLS{}
 		app.Spec.FeatureFlags = map[string]v1alpha1.FeatureFlag{"recommendations": {Value: false}}
 	}))
 	f.ready("movies", 3*time.Minute)
-	f.front(14, "movies-metadata", 8081)
-	f.front(15, "movies-metadata", 8181)
-	f.front(16, "movies-rating", 8182)
-	f.front(17, "movies-movie", 8183)
-	f.put(15, "/v1/metadata/alien", `{"title": "Alien", "director": "Ridley Scott", "year": 1979}`)
-	f.put(16, "/v1/ratings/movie/alien", `{"user_id": "ann", "value": 5}`)
-	if why, stale := f.answers(); why != "" || stale {
+	metadata, movie := f.front("movies-metadata", 8081), f.front("movies-movie", 8183)
+	f.put("movies-metadata", 8181, "/v1/metadata/alien", `{"title": "Alien", "director": "Ridley Scott", "year": 1979}`)
+	f.put("movies-rating", 8182, "/v1/ratings/movie/alien", `{"user_id": "ann", "value": 5}`)
+	if why, stale := f.answers(movie); why != "" || stale {
 		t.Fatalf("the first answer is stale (%t), or wrong: %s", stale, why)
 	}
-	f.refusesStrangers(14)
+	f.refusesStrangers(metadata)
 	f.turnsFlagOn()
 
 	certificate := f.leaf("movies-movie")
-	stop := f.keepAsking()
+	stop := f.keepAsking(movie)
 	f.patchApp(`{"tls":{"certificateLifetime":"24h"}}`)
 	f.eventually(2*time.Minute, "pods of movie have the new certificate", func() (bool, string) {
-		got := f.shown(17)
+		got, err := shown(movie)
+		if err != nil {
+			return false, err.Error()
+		}
 		return !got.Equal(certificate), got.NotAfter.String()
 	})
 	authority := f.leaf("movies-movie").Issuer.CommonName
@@ -53,14 +54,17 @@ func TestTLS(t *testing.T) {
 		return done, c.Reason + ": " + c.Message
 	})
 	f.eventually(2*time.Minute, "pods of movie have a certificate of the next authority", func() (bool, string) {
-		got := f.shown(17).Issuer.CommonName
-		return got != authority, got
+		got, err := shown(movie)
+		if err != nil {
+			return false, err.Error()
+		}
+		return got.Issuer.CommonName != authority, got.Issuer.CommonName
 	})
 	// A busy machine makes a call late now and then; services that do not trust each other would make nearly all stale.
 	if r := stop(); len(r.failed) > 0 || r.all < 20 || r.stale*50 > r.all {
 		t.Errorf("while certificates and authority changed, %d of %d requests failed and %d were stale, want none of many, and one in fifty: %v", len(r.failed), r.all, r.stale, r.failed)
 	}
-	f.refusesStrangers(14)
+	f.refusesStrangers(metadata)
 	f.noRestarts()
 	c := condition(f.app("movies").Status.Conditions, v1alpha1.ConditionCertificatesReady)
 	if c.Status != metav1.ConditionTrue {
@@ -94,9 +98,9 @@ func (f *fleet) patchApp(spec string) {
 }
 
 // put puts over REST. Who answers is not checked: the addresses are this machine's.
-func (f *fleet) put(i int, path, body string) {
+func (f *fleet) put(service string, port int, path, body string) {
 	f.t.Helper()
-	code := must(f.t, "curl", "-ksS", "--max-time", "10", "-o", "/dev/null", "-w", "%{http_code}", "-X", "PUT", "https://"+address(i)+path, "-d", body)
+	code := must(f.t, "curl", "-ksS", "--max-time", "10", "-o", "/dev/null", "-w", "%{http_code}", "-X", "PUT", "https://"+f.front(service, port)+path, "-d", body)
 	if code != "200" {
 		f.t.Fatalf("PUT %s = %s, want 200", path, code)
 	}
@@ -104,8 +108,8 @@ func (f *fleet) put(i int, path, body string) {
 
 // answers is why details of a movie are not there, empty if they are; and whether they are of last known values, as movie
 // answers when metadata or rating do not in time.
-func (f *fleet) answers() (why string, stale bool) {
-	out, err := run("curl", "-ksS", "--max-time", "5", "https://"+address(17)+"/v1/movies/alien")
+func (f *fleet) answers(movie string) (why string, stale bool) {
+	out, err := run("curl", "-ksS", "--max-time", "5", "https://"+movie+"/v1/movies/alien")
 	flat := strings.ReplaceAll(out, " ", "")
 	if err != nil || !strings.Contains(flat, `"title":"Alien"`) || !strings.Contains(flat, `"count"`) {
 		return fmt.Sprintf("GET /v1/movies/alien = %s, %v; want the movie Alien with its rating", out, err), false
@@ -120,7 +124,7 @@ type asked struct {
 }
 
 // keepAsking asks for details again and again until it is told to stop.
-func (f *fleet) keepAsking() (stop func() asked) {
+func (f *fleet) keepAsking(movie string) (stop func() asked) {
 	ctx, cancel := context.WithCancel(context.Background())
 	f.t.Cleanup(cancel)
 	done := make(chan asked, 1)
@@ -128,7 +132,7 @@ func (f *fleet) keepAsking() (stop func() asked) {
 		var r asked
 		for ctx.Err() == nil {
 			r.all++
-			why, stale := f.answers()
+			why, stale := f.answers(movie)
 			if why != "" {
 				r.failed = append(r.failed, time.Now().Format(time.TimeOnly)+" "+why)
 			}
@@ -160,35 +164,34 @@ func (f *fleet) leaf(service string) *x509.Certificate {
 }
 
 // shown is the certificate that a pod behind an address shows.
-func (f *fleet) shown(i int) *x509.Certificate {
-	f.t.Helper()
-	conn, err := tls.Dial("tcp", address(i), &tls.Config{InsecureSkipVerify: true})
+func shown(address string) (*x509.Certificate, error) {
+	conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
 	if err != nil {
-		f.t.Fatal(err)
+		return nil, err
 	}
 	defer func() { _ = conn.Close() }()
-	return conn.ConnectionState().PeerCertificates[0]
+	return conn.ConnectionState().PeerCertificates[0], nil
 }
 
 // refusesStrangers: a gRPC port that wants certificates ends the connection of a caller that has none, and not that of one
 // who shows movie's.
-func (f *fleet) refusesStrangers(i int) {
+func (f *fleet) refusesStrangers(address string) {
 	f.t.Helper()
 	movie, err := tls.X509KeyPair([]byte(f.binding("movies-movie-tls", `tls\.crt`)), []byte(f.binding("movies-movie-tls", `tls\.key`)))
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	if err := f.knockAt(i, nil); err == nil || !strings.Contains(err.Error(), "certificate") {
+	if err := f.knockAt(address, nil); err == nil || !strings.Contains(err.Error(), "certificate") {
 		f.t.Errorf("a connection to metadata without a certificate = %v, want it ended for lack of one", err)
 	}
-	if err := f.knockAt(i, []tls.Certificate{movie}); err != nil {
+	if err := f.knockAt(address, []tls.Certificate{movie}); err != nil {
 		f.t.Errorf("a connection to metadata with movie's certificate = %v, want it taken", err)
 	}
 }
 
 // knockAt opens a connection of gRPC and waits for the server's first word, which comes after it has looked at the caller.
-func (f *fleet) knockAt(i int, certificates []tls.Certificate) error {
-	conn, err := tls.Dial("tcp", address(i), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}, Certificates: certificates})
+func (f *fleet) knockAt(address string, certificates []tls.Certificate) error {
+	conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}, Certificates: certificates})
 	if err != nil {
 		return err
 	}

@@ -131,18 +131,24 @@ type watcher struct {
 	done chan struct{}
 }
 
-// watch follows the service until the test ends.
+// watch follows the service on trial until the test ends.
 func (r *trial) watch() *watcher {
 	r.t.Helper()
+	return r.follow("movies-" + r.target)
+}
+
+// follow follows a FleetService until the test ends.
+func (f *fleet) follow(service string) *watcher {
+	f.t.Helper()
 	w := &watcher{done: make(chan struct{})}
-	w.cmd = exec.Command("hack/cluster/cluster", "kubectl", "-n", r.namespace, "get", "fleetservice", "movies-"+r.target, "--watch", "-o", "json")
+	w.cmd = exec.Command("hack/cluster/cluster", "kubectl", "-n", f.namespace, "get", "fleetservice", service, "--watch", "-o", "json")
 	w.cmd.Dir, w.cmd.SysProcAttr = root, &syscall.SysProcAttr{Setpgid: true} // the script and its kubectl end together
 	out, err := w.cmd.StdoutPipe()
 	if err != nil {
-		r.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	if err := w.cmd.Start(); err != nil {
-		r.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	go func() {
 		defer close(w.done)
@@ -156,7 +162,7 @@ func (r *trial) watch() *watcher {
 			w.mu.Unlock()
 		}
 	}()
-	r.t.Cleanup(func() {
+	f.t.Cleanup(func() {
 		_ = syscall.Kill(-w.cmd.Process.Pid, syscall.SIGKILL) // it has nothing to tidy up
 		<-w.done
 		_ = w.cmd.Wait() // killed, as just asked
@@ -188,10 +194,10 @@ func (w *watcher) last() string {
 }
 
 // wait is the first such status, which must come in time.
-func (r *trial) wait(w *watcher, since time.Time, within time.Duration, what string, holds func(v1alpha1.FleetServiceStatus) bool) seen {
-	r.t.Helper()
+func (f *fleet) wait(w *watcher, since time.Time, within time.Duration, what string, holds func(v1alpha1.FleetServiceStatus) bool) seen {
+	f.t.Helper()
 	var found seen
-	r.eventually(within, what, func() (bool, string) {
+	f.eventually(within, what, func() (bool, string) {
 		s, ok := w.first(since, holds)
 		found = s
 		return ok, w.last()

@@ -43,11 +43,15 @@ bad_ingestor() {
   step "taken back; its partitions are read by the old revision again. The evidence stands in the resource:"
   kubectl -n "$NAMESPACE" get fleetservice ratings -o json | jq -r '.status.rejected |
     "        \(.hash) \(.reason): \(.message)", (.signals[]? | "        \(.name): canary \(.canary) bad, stable \(.stable) bad, evidence against it \(.against)")'
+  step "what it had read is read again by the old one, from where it began with its partitions (rollout.rewind):"
+  wait_until 120 ingestor_rewound || die "the partitions did not go back: kubectl -n $NAMESPACE describe fleetservice ratings"
+  kubectl -n "$NAMESPACE" get fleetservice ratings -o json | jq -r '.status.rewind | "        \(.phase): \(.message)"'
   ingestor_env '[]'
   follow 120 ingestor_ready || die "the ingestor is not Ready: kubectl -n $NAMESPACE describe ratingingestor ratings"
   wait "$stream" || die "the events were not sent"
   lagging 120 || die "the events are not consumed: kubectl -n $NAMESPACE describe ratingingestor ratings"
-  say "" "        Every event is in the database, or waits with its cause on the topic ratings.dlq (rating replay brings it back):"
+  say "" "        Every event is in the database. What the bad release put aside is on the topic ratings.dlq too, each with its cause." \
+    "        The pods that run now count (the bad release's own are gone; what it had applied was a duplicate when read again):"
   consumed
 }
 
@@ -76,12 +80,12 @@ lagging() {
   return 1
 }
 
-# consumed: what became of the events, as all pods that run count it.
+# consumed: what became of the events of all partitions, as all pods that run count it.
 consumed() {
   local pod
   for pod in $(kubectl -n "$NAMESPACE" get pods -l fleet.movieexample.com/service=ratings --field-selector=status.phase=Running -o json | jq -r '.items[].metadata.name'); do
     kubectl get --raw "/api/v1/namespaces/$NAMESPACE/pods/$pod:8095/proxy/metrics" | grep '^ingest_events_total' || true
-  done | awk '{n[$1] += $2} END {for (m in n) if (n[m] > 0) printf "          %s %d\n", m, n[m]}' | sort
+  done | sed 's/,partition="[0-9]*"//' | awk '{n[$1] += $2} END {for (m in n) if (n[m] > 0) printf "          %s %d\n", m, n[m]}' | sort
 }
 
 # ingestor_env JSON: another revision of the ingestor.
@@ -97,6 +101,10 @@ ingestor_ready() {
 ingestor_taken_back() {
   kubectl -n "$NAMESPACE" get fleetservice ratings -o json |
     jq -e '.status.observedGeneration == .metadata.generation and any(.status.conditions[]?; .type == "RolledBack" and .status == "True")' >/dev/null
+}
+
+ingestor_rewound() {
+  kubectl -n "$NAMESPACE" get fleetservice ratings -o json | jq -e '.status.rewind.phase // "" | IN("Done", "Failed")' >/dev/null
 }
 
 ingestor_status() {

@@ -91,7 +91,7 @@ canary() {
     jq -r '.items | sort_by(.eventTime // .firstTimestamp) | .[] | select(.reason | IN("RolloutStarted", "WeightRaised", "TakenBack", "Promoted")) | "        \(.reason): \(.note // .message)"' | tail -8
   wait_until "$((CANARY_SECONDS + 60))" load_ended load-canary || die "the load does not end"
   say "" "        What callers of movie saw of all that:"
-  load_report load-canary || say "        (requests that the bad release failed before it was off; movie retries nothing yet)"
+  load_report load-canary || say "        (requests that the bad release failed before it was off)"
 }
 
 # fault SPEC: metadata gets the fault switch; every call is another revision.
