@@ -2,7 +2,7 @@
 
 .PHONY: test-envtest
 test-envtest: export FLEET_CONSUL_BIN ?= $(FLEET_CACHE)/bin/consul-1.14.4
-test-envtest: ## Test schema, admission and controllers against a real kube-apiserver on loopback (no root).
+test-envtest: $(call tool,gotestsum) ## Test schema, admission and controllers against a real kube-apiserver on loopback (no root).
 	@test -x "$(FLEET_CONSUL_BIN)" || hack/cluster/cluster binaries consul
 	@assets="$$(hack/cluster/cluster envtest-assets)"; \
-	KUBEBUILDER_ASSETS="$$assets" go test -tags envtest ./test/admission/... ./controllers/... ./cmd/...
+	KUBEBUILDER_ASSETS="$$assets" $(real_tests) "./test/admission/... ./controllers/... ./cmd/..." -tags envtest $(GO_TEST_FLAGS)

@@ -2,6 +2,8 @@
 
 # Given to every `go test`, such as GO_TEST_FLAGS='-run TestPlan -v'.
 GO_TEST_FLAGS ?=
+# `go test` where real programs run: packages first, as one word.
+real_tests = GOTESTSUM=$(call tool,gotestsum) hack/make/real-tests
 
 .PHONY: test test-short test-unit test-integration integration test-e2e
 test: ## Run every check and every test, and show how long each took. Needs root on Linux for the cluster.
@@ -19,10 +21,10 @@ test-unit: ## Run the unit tests of the whole repository, with the race detector
 integration_packages = grep -rlE '^//go:build .*\bintegration\b' --include='*_test.go' controllers services test | xargs -n1 dirname | sort -u | sed 's|^|./|'
 test-integration: export FLEET_CONSUL_BIN ?= $(FLEET_CACHE)/bin/consul-1.14.4
 test-integration: export FLEET_KAFKA_JARS ?= $(FLEET_CACHE)/bin/kafka-4.3.0
-test-integration: $(call tool,grpcurl) ## Run the services against a real MariaDB (Debian's), Consul (built once) and Kafka (Maven's, needs Java).
+test-integration: $(call tool,grpcurl) $(call tool,gotestsum) ## Run the services against a real MariaDB (Debian's), Consul (built once) and Kafka (Maven's, needs Java).
 	@test -x "$(FLEET_CONSUL_BIN)" || hack/cluster/cluster binaries consul
 	@test -d "$(FLEET_KAFKA_JARS)" || hack/cluster/cluster binaries kafka
-	@go test -race -tags integration -count=1 -timeout 25m $(GO_TEST_FLAGS) $$($(integration_packages))
+	@$(real_tests) "$$($(integration_packages) | xargs)" -race -tags integration -count=1 -timeout 25m $(GO_TEST_FLAGS)
 
 .PHONY: soak
 soak: export FLEET_CONSUL_BIN ?= $(FLEET_CACHE)/bin/consul-1.14.4
@@ -44,5 +46,5 @@ integration: export LOGIN2 := $(LOGIN2)
 integration: ## Rate a movie of its own at a fleet that runs: TARGET=HOST or metadata=HOST:PORT/HOST:PORT,… (docs/services.md: TLS, tokens).
 	@go test -tags deployment -count=1 -v -run '^TestDeployment$$' ./test/deployment
 
-test-e2e: test-images ## Run the whole system on a real cluster.
-	@go test -tags e2e -count=1 -timeout 45m -parallel 4 $(GO_TEST_FLAGS) ./test/e2e/...
+test-e2e: test-images $(call tool,gotestsum) ## Run the whole system on a real cluster.
+	@$(real_tests) ./test/e2e/... -tags e2e -count=1 -timeout 45m -parallel 4 $(GO_TEST_FLAGS)

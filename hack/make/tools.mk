@@ -10,9 +10,10 @@ PROTOC_GEN_GO_GRPC := google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
 PROTOC_GEN_GRPC_GATEWAY := github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-grpc-gateway@v2.31.0
 HELM           := helm.sh/helm/v3/cmd/helm@v3.22.0
 KUSTOMIZE      := sigs.k8s.io/kustomize/kustomize/v5@v5.8.2
+GOTESTSUM      := gotest.tools/gotestsum@v1.13.0
 GRPCURL        := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
 
-TOOLS := controller-gen golangci-lint buf protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway helm kustomize grpcurl
+TOOLS := controller-gen golangci-lint buf protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway helm kustomize gotestsum grpcurl
 toolvar = $(subst -,_,$(shell echo $1 | tr a-z A-Z))
 toolver = $(lastword $(subst @, ,$($(call toolvar,$1))))
 tooldir = $(FLEET_CACHE)/tools/$1-$(call toolver,$1)
