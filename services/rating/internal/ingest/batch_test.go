@@ -385,6 +385,24 @@ func TestARewindIsNoticedWhileNothingComes(t *testing.T) {
 	}
 }
 
+// A database that came back is waited for no longer, though no event comes that could be stored.
+func TestAnOutageWithoutEventsEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _, _ := work(t)
+		p.note(problem.NewUnavailable(nil, "the database cannot be reached"))
+		time.Sleep(lingers + time.Second)
+		if !p.trouble.away.waits(forDatabase) {
+			t.Error("waits(database) = false while it is away, want true")
+		}
+		if _, err := p.begin(); err != nil {
+			t.Fatal(err)
+		}
+		if p.trouble.away.waits(forDatabase) {
+			t.Error("waits(database) = true after the partition began anew, want false")
+		}
+	})
+}
+
 // What the client tells of a topic by itself is no other topic.
 func TestWhatTheClientTellsIsHeard(t *testing.T) {
 	r := &reader{source: model.Source{Topic: "ratings", TopicID: [16]byte{1}}}

@@ -19,6 +19,7 @@ type partition struct {
 
 	source model.Source
 	place  place
+	failed bool // since it began last
 
 	life   context.Context // ends when the partition is to be given back
 	end    context.CancelFunc
@@ -60,6 +61,7 @@ func (p *partition) run() {
 // note tells why consuming ended.
 func (p *partition) note(err error) {
 	if !errors.Is(err, model.ErrMoved) {
+		p.failed = true
 		p.trouble.tell(p.life, fmt.Sprintf("Partition %d is not consumed", p.source.Partition), err)
 		return
 	}
@@ -133,6 +135,10 @@ func (p *partition) begin() (int64, error) {
 	// Before anything is read: where a bad revision has begun must be known whatever becomes of it.
 	if err := p.Store.Hold(p.life, p.source, p.Revision, next, p.Now()); err != nil {
 		return 0, err
+	}
+	if p.failed { // who waits for events stores nothing that would tell
+		p.trouble.away.works(forDatabase)
+		p.failed = false
 	}
 	p.place.begin(next)
 	p.compare(p.life, p.source.Partition, next)
