@@ -82,13 +82,14 @@ type Load struct {
 	failures []error
 	took     map[string]int       // calls by revision
 	last     map[string]time.Time // when a revision answered last
+	lastOf   map[string]int       // and as which of the calls
 }
 
 // StartLoad calls from a few callers at once; it ends with the test at the latest.
 func StartLoad(tb testing.TB, conn grpc.ClientConnInterface) *Load {
 	tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &Load{cancel: cancel, took: map[string]int{}, last: map[string]time.Time{}}
+	l := &Load{cancel: cancel, took: map[string]int{}, last: map[string]time.Time{}, lastOf: map[string]int{}}
 	for range 4 {
 		l.wait.Go(func() {
 			for ctx.Err() == nil {
@@ -107,7 +108,7 @@ func (l *Load) once(conn grpc.ClientConnInterface) {
 	defer l.mu.Unlock()
 	l.calls++
 	l.took[revision]++
-	l.last[revision] = time.Now()
+	l.last[revision], l.lastOf[revision] = time.Now(), l.calls
 	if err != nil {
 		l.failures = append(l.failures, err)
 	}
@@ -137,6 +138,14 @@ func (l *Load) Last(revision string) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.last[revision]
+}
+
+// Silent tells whether the revision has had no call for a while, and none of many: time alone proves nothing on a machine
+// that lets nobody call.
+func (l *Load) Silent(revision string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Since(l.last[revision]) > 200*time.Millisecond && l.calls-l.lastOf[revision] > 50
 }
 
 // Share is the revision's part, in percent, of so many further calls.

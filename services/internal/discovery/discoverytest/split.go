@@ -49,9 +49,8 @@ func weights(s Subject, percent float64) {
 	s.SetSplit(service, discovery.Share{Subset: "v1", Percent: 100 - percent}, discovery.Share{Subset: "v2", Percent: percent})
 }
 
-// silent tells whether the revision has had no call for a while.
 func silent(load *Load, revision string) func() bool {
-	return func() bool { return time.Since(load.Last(revision)) > 200*time.Millisecond }
+	return func() bool { return load.Silent(revision) }
 }
 
 func testCanary(t *testing.T, s Subject) {
