@@ -12,7 +12,7 @@ import (
 )
 
 // patience is how long something may take that must happen.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // Bus is a way of events, new and empty.
 type Bus struct {
