@@ -136,16 +136,16 @@ func (c *Collector) Spans() []Span {
 	return slices.Clone(c.spans)
 }
 
-// Wait is the spans as soon as enough holds for them; the test fails if it does not within ten seconds.
+// Wait is the spans as soon as enough holds for them; the test fails if it does not within a minute.
 func (c *Collector) Wait(tb testing.TB, what string, enough func([]Span) bool) []Span {
 	tb.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		spans := c.Spans()
 		if enough(spans) {
 			return spans
 		}
 		if time.Now().After(deadline) {
-			tb.Fatalf("after 10 s the collector has not got %s; it has %+v", what, spans)
+			tb.Fatalf("after a minute the collector has not got %s; it has %+v", what, spans)
 		}
 	}
 }

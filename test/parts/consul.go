@@ -94,14 +94,14 @@ func (c *Consul) Start(tb testing.TB) {
 func (c *Consul) waitUntilUp(tb testing.TB) {
 	tb.Helper()
 	client := c.as(tb, c.token)
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		checks, _, err := client.Health().Node(consulNode, nil)
 		if err == nil && len(checks) > 0 {
 			return
 		}
 		if time.Now().After(deadline) {
 			text, _ := os.ReadFile(filepath.Join(c.dir, "log"))
-			tb.Fatalf("Consul is not up after 30 s: %v; its log:\n%s", err, text)
+			tb.Fatalf("Consul is not up after a minute: %v; its log:\n%s", err, text)
 		}
 	}
 }

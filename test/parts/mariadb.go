@@ -209,8 +209,8 @@ func (m *MariaDB) Stop() error {
 	select {
 	case <-m.exited:
 		return nil
-	case <-time.After(30 * time.Second):
-		return errors.Join(errors.New("mariadbd did not end in 30 s and was killed"), m.process.Process.Kill(), <-m.exited)
+	case <-time.After(time.Minute):
+		return errors.Join(errors.New("mariadbd did not end in a minute and was killed"), m.process.Process.Kill(), <-m.exited)
 	}
 }
 

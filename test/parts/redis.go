@@ -58,7 +58,7 @@ func (r *Redis) Start(tb testing.TB) {
 	if err := r.process.Start(); err != nil {
 		tb.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		conn, err := net.Dial("tcp", r.address())
 		if err == nil {
 			_ = conn.Close()

@@ -151,12 +151,12 @@ func (r *running) get(t *testing.T, url string) (int, string) {
 
 func (r *running) until(t *testing.T, what string, ask func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if ask() {
 			return
 		}
 	}
-	t.Fatalf("after 10 s: not true that %s", what)
+	t.Fatalf("after 30 s: not true that %s", what)
 }
 
 func fine(context.Context) error { return nil }

@@ -33,11 +33,11 @@ func TestWatchKey(t *testing.T) {
 	wait := func(want string) {
 		t.Helper()
 		got := "nothing"
-		for deadline := time.After(10 * time.Second); got != want; {
+		for deadline := time.After(30 * time.Second); got != want; {
 			select {
 			case got = <-heard:
 			case <-deadline:
-				t.Fatalf("after 10 s the last that was heard is %s, want %s", got, want)
+				t.Fatalf("after 30 s the last that was heard is %s, want %s", got, want)
 			}
 		}
 	}

@@ -172,13 +172,13 @@ func (l *Load) WantNoFailure(tb testing.TB) {
 	}
 }
 
-// Eventually asks until it is true, for at most ten seconds.
+// Eventually asks until it is true, for at most half a minute.
 func Eventually(tb testing.TB, what string, ask func() bool) {
 	tb.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if ask() {
 			return
 		}
 	}
-	tb.Fatalf("after 10 s: not true that %s", what)
+	tb.Fatalf("after 30 s: not true that %s", what)
 }

@@ -255,12 +255,12 @@ func TestADisconnectLeavesWhatCanGoOn(t *testing.T) {
 
 func until(t *testing.T, ask func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if ask() {
 			return
 		}
 	}
-	t.Fatal("not true after 10 s")
+	t.Fatal("not true after 30 s")
 }
 
 func TestWithoutAPlaceForFiles(t *testing.T) {
