@@ -70,6 +70,9 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// callTime is the fixture's limit of a call: no busy machine reaches it.
+const callTime = 10 * time.Second
+
 // fixture is a service with both servers, and a client of it.
 type fixture struct {
 	client  ratingv1.RatingServiceClient
@@ -115,7 +118,7 @@ func startLimited(t *testing.T, o limits.Options, get func(context.Context) erro
 		})
 	}
 	clients := rpc.NewClients(f.calls, discovery.NewResolver("static", discovery.Static{}, slog.New(slog.DiscardHandler)))
-	conn, err := clients.Dial("rating", "static:///"+api.Addr().String(), time.Second)
+	conn, err := clients.Dial("rating", "static:///"+api.Addr().String(), callTime)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,9 +241,9 @@ func TestDeadlines(t *testing.T) {
 		caller time.Duration // 0: the caller has no deadline
 		most   time.Duration // that the handler may have
 	}{
-		"the default holds":           {0, time.Second},
-		"a shorter one is kept":       {300 * time.Millisecond, 300 * time.Millisecond},
-		"a longer one is not granted": {time.Hour, time.Second},
+		"the default holds":           {0, callTime},
+		"a shorter one is kept":       {callTime / 2, callTime / 2},
+		"a longer one is not granted": {time.Hour, callTime},
 	} {
 		t.Run(name, func(t *testing.T) {
 			left := make(chan time.Duration, 1)

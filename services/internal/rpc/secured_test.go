@@ -16,9 +16,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
 
 	"movieexample.com/fleet/hack/certs/authority"
+	"movieexample.com/fleet/services/internal/discovery/discoverytest"
 	"movieexample.com/fleet/services/internal/identity"
 	"movieexample.com/fleet/services/internal/rpc"
 	ratingv1 "movieexample.com/fleet/services/proto/rating/v1"
@@ -118,6 +121,19 @@ func getRating(ctx context.Context, conn grpc.ClientConnInterface) error {
 	defer cancel()
 	_, err := ratingv1.NewRatingServiceClient(conn).GetAggregatedRating(ctx, &ratingv1.GetAggregatedRatingRequest{RecordType: "movie", RecordId: "1"})
 	return err
+}
+
+// wantRefused wants calls refused, and one of them told why. What the server says last is lost to a caller who is still writing
+// its first words when the connection is closed; the next connection tells.
+func wantRefused(t *testing.T, told string, call func() error) {
+	t.Helper()
+	discoverytest.Eventually(t, "a caller that is refused is told "+told, func() bool {
+		err := call()
+		if status.Code(err) != codes.Unavailable {
+			t.Fatalf("call = %v, want UNAVAILABLE with %q", err, told)
+		}
+		return strings.Contains(err.Error(), told)
+	})
 }
 
 func expired(r *authority.Request) {

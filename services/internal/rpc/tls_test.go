@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -49,10 +48,8 @@ func TestCallersThatAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serveSecured(t, ours, fine)
-			err := getRating(t.Context(), caller(t, s.api, tc.credentials, nil, ""))
-			if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), tc.told) {
-				t.Errorf("call = %v, want UNAVAILABLE with %q", err, tc.told)
-			}
+			conn := caller(t, s.api, tc.credentials, nil, "")
+			wantRefused(t, tc.told, func() error { return getRating(t.Context(), conn) })
 			discoverytest.Eventually(t, "the server's log says that a connection was refused: "+tc.logged, func() bool {
 				return strings.Contains(s.log.String(), "A connection was refused") && strings.Contains(s.log.String(), tc.logged)
 			})
@@ -93,7 +90,7 @@ func TestServersThatAreRefused(t *testing.T) {
 			clients := rpc.NewClients(prometheus.NewRegistry(), discovery.NewResolver("static", discovery.Static{}, slog.New(slog.DiscardHandler)))
 			defer func() { _ = clients.Close() }()
 			id := spiffeid.RequireFromString(ratingID)
-			conn, err := clients.Dial("rating", "static:///"+l.Addr().String(), time.Second, rpc.WithServer(id, us.ClientCredentials(id)))
+			conn, err := clients.Dial("rating", "static:///"+l.Addr().String(), callTime, rpc.WithServer(id, us.ClientCredentials(id)))
 			if err != nil {
 				t.Fatal(err)
 			}
