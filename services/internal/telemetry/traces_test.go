@@ -143,13 +143,15 @@ func TestCollectorThatComesBack(t *testing.T) {
 	x := begin(t, collector.Endpoint(), 1)
 	collector.Stop(t)
 	x.spans(1)
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for failed := 0.0; failed == 0 && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		failed = x.count(t, "failed")
 	}
 	collector.Start(t)
-	x.spans(1)
-	collector.Wait(t, "a span after its restart", func(spans []parts.Span) bool { return len(spans) == 1 })
+	collector.Wait(t, "a span after its restart", func(spans []parts.Span) bool {
+		x.spans(1) // those whose time is up before the exporter connects anew are lost, as they may be
+		return len(spans) > 0
+	})
 	x.stop(t, 10*time.Second)
 	if !strings.Contains(x.log.String(), "Traces are exported again") {
 		t.Errorf("log = %s, want that traces are exported again", x.log)
