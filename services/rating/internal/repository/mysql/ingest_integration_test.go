@@ -28,11 +28,16 @@ func begin(t *testing.T, r *mysql.Repository, s model.Source) {
 	}
 }
 
+// asker is a pool or a transaction.
+type asker interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
 // status reads a counter of the server.
-func status(t *testing.T, db *sql.DB, name string) (value int) {
+func status(t *testing.T, from asker, name string) (value int) {
 	t.Helper()
 	var ignored string
-	if err := db.QueryRowContext(t.Context(), "SHOW GLOBAL STATUS LIKE '"+name+"'").Scan(&ignored, &value); err != nil {
+	if err := from.QueryRowContext(t.Context(), "SHOW GLOBAL STATUS LIKE '"+name+"'").Scan(&ignored, &value); err != nil {
 		t.Fatal(err)
 	}
 	return value
@@ -48,7 +53,7 @@ func until(t *testing.T, what string, ask func() bool) {
 }
 
 // ingesting runs a batch of one rating beside a transaction that has taken the record's aggregate, and gives the batch's
-// error when it has ended.
+// error when it has ended. Whoever waits asks by that transaction: the server ends one that says nothing for five seconds.
 func ingesting(t *testing.T, db *sql.DB, r *mysql.Repository) (*sql.Tx, <-chan error) {
 	t.Helper()
 	begin(t, r, source)
@@ -67,7 +72,7 @@ func ingesting(t *testing.T, db *sql.DB, r *mysql.Repository) (*sql.Tx, <-chan e
 		_, err := r.Ingest(context.WithoutCancel(t.Context()), model.Span{Source: source, Next: 1}, []model.Write{w}, noon)
 		ended <- err
 	}()
-	until(t, "the batch waits for the aggregate", func() bool { return status(t, db, "Innodb_row_lock_waits") > waits })
+	until(t, "the batch waits for the aggregate", func() bool { return status(t, other, "Innodb_row_lock_waits") > waits })
 	return other, ended
 }
 
@@ -112,8 +117,8 @@ func TestBatchIsRunAgainAfterALockTimeout(t *testing.T) {
 	db := storagetest.Migrated(t, server, mysql.Migrations())
 	r := mysql.New(db)
 	other, ended := ingesting(t, db, r)
-	waits := status(t, db, "Innodb_row_lock_waits")
-	until(t, "the batch has given up and waits again", func() bool { return status(t, db, "Innodb_row_lock_waits") > waits })
+	waits := status(t, other, "Innodb_row_lock_waits")
+	until(t, "the batch has given up and waits again", func() bool { return status(t, other, "Innodb_row_lock_waits") > waits })
 	if err := other.Commit(); err != nil {
 		t.Fatal(err)
 	}
