@@ -16,7 +16,8 @@ import (
 	"movieexample.com/fleet/test/parts"
 )
 
-// letterRecords are all records of the topic of dead letters.
+// letterRecords are all records that the topic of dead letters has, and those that come while they are read: one who has lost
+// a partition may write a letter once more.
 func (w *world) letterRecords(t *testing.T, kafka *parts.Kafka) []*kgo.Record {
 	t.Helper()
 	ends, err := w.admin.ListEndOffsets(t.Context(), w.letters)
@@ -34,7 +35,7 @@ func (w *world) letterRecords(t *testing.T, kafka *parts.Kafka) []*kgo.Record {
 	for int64(len(list)) < all && ctx.Err() == nil {
 		list = append(list, client.PollFetches(ctx).Records()...)
 	}
-	if int64(len(list)) != all {
+	if int64(len(list)) < all {
 		t.Fatalf("read %d of %d dead letters", len(list), all)
 	}
 	return list

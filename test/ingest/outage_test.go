@@ -173,8 +173,8 @@ func TestAConsumerCutOffInATransaction(t *testing.T) {
 	if err := os.WriteFile(port, []byte(through), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	link.Set(parts.Fault{Delay: 100 * time.Millisecond}) // before all, or a swift consumer is done when the test looks
 	first := w.start(t, "pod-1", swift)
-	link.Set(parts.Fault{Delay: 100 * time.Millisecond})
 	eventually(t, patience, func(ctx context.Context) error {
 		var next int64
 		err := w.db.QueryRowContext(ctx, "SELECT next_offset FROM ingest_positions FOR UPDATE NOWAIT").Scan(&next)
