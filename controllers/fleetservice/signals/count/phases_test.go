@@ -10,6 +10,7 @@ import (
 
 	"movieexample.com/fleet/controllers/fleetservice/signals"
 	"movieexample.com/fleet/controllers/fleetservice/signals/count"
+	"movieexample.com/fleet/controllers/fleetservice/signals/scrape"
 )
 
 // TestPhases: stable's pages are read before the canary's and after, other revisions' not at all.
@@ -68,10 +69,15 @@ func TestSlow(t *testing.T) {
 
 // TestPodThatHangs: a pod that gives no page costs the others their time only once.
 func TestPodThatHangs(t *testing.T) {
-	s := newService(t)
-	frozen := &page{text: httpPage, hangs: true, then: func() { s.clock.SetTime(s.clock.Now().Add(time.Second)) }}
+	s := newServiceWith(t, scrape.Limits{})
+	late := make(chan struct{}, 1) // the frozen pod has seen that nobody waits for it any more
+	frozen := &page{text: httpPage, hangs: true, then: func() {
+		s.clock.SetTime(s.clock.Now().Add(time.Second))
+		late <- struct{}{}
+	}}
+	next := &page{text: httpPage, then: func() { <-late }} // it is asked after the frozen one, and answers after that second
 	q := count.Request{Meaning: meaning(0), Pods: []count.PodTarget{
-		s.pod("frozen", stable, frozen), s.pod("stable", stable, &page{text: httpPage}), s.pod("canary", canary, &page{text: httpPage}),
+		s.pod("frozen", stable, frozen), s.pod("stable", stable, &page{text: httpPage}), s.pod("canary", canary, next),
 	}}
 	reading, _ := s.read(q)
 	if got, want := reading.Pods[0].Err, "no whole page within 500ms"; got != want || reading.Slow == "" {
@@ -80,9 +86,11 @@ func TestPodThatHangs(t *testing.T) {
 	if got := len(s.order.uid); got != 4 {
 		t.Errorf("pages were read in the order %v, want the frozen one not again", s.order.uid)
 	}
+	next.then = nil
 	if reading, _ = s.read(q); reading.Slow != "" {
 		t.Errorf("Slow = %q, want the frozen pod's page read beside the canary's", reading.Slow)
 	}
+	<-late
 	frozen.hangs, frozen.then = false, nil
 	s.read(q)
 	if reading, _ = s.read(q); reading.Pods[0].Err != "" || reading.Pods[0].Again == nil {

@@ -18,6 +18,7 @@ import (
 	"movieexample.com/fleet/api/v1alpha1"
 	"movieexample.com/fleet/controllers/fleetservice/signals"
 	"movieexample.com/fleet/controllers/fleetservice/signals/count"
+	"movieexample.com/fleet/controllers/fleetservice/signals/scrape"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -39,10 +40,15 @@ type order struct {
 	uid []string
 }
 
+// newService reads with patience: a pod on a busy machine is not a slow one.
 func newService(t *testing.T) *service {
+	return newServiceWith(t, scrape.Limits{Timeout: time.Minute})
+}
+
+func newServiceWith(t *testing.T, limits scrape.Limits) *service {
 	began := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	clk := clocktesting.NewFakePassiveClock(began.Add(time.Second))
-	reader := count.NewReader(clk)
+	reader := count.NewReaderWith(limits, clk)
 	t.Cleanup(reader.Close)
 	return &service{t: t, clock: clk, reader: reader, began: began, order: &order{}}
 }
