@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -20,6 +19,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"movieexample.com/fleet/controllers/fleetservice/signals/scrape"
+	"movieexample.com/fleet/test/ports"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -113,7 +113,7 @@ func TestPages(t *testing.T) {
 			}
 			began := time.Now()
 			page := scraper(t, limits).Read(t.Context(), []scrape.Target{target}, wanted)["uid"]
-			if took := time.Since(began); took > 2*time.Second {
+			if took := time.Since(began); took > 10*time.Second {
 				t.Errorf("Read took %s, want it bounded", took)
 			}
 			switch {
@@ -184,25 +184,19 @@ func TestMillionSeries(t *testing.T) {
 			}
 		}
 	})
-	page := scraper(t, scrape.Limits{Timeout: 5 * time.Second}).Read(t.Context(), []scrape.Target{target}, wanted)["uid"]
+	page := scraper(t, scrape.Limits{Timeout: time.Minute}).Read(t.Context(), []scrape.Target{target}, wanted)["uid"]
 	if page.Err == nil || !strings.Contains(page.Err.Error(), "more than 5000 series") {
 		t.Errorf("Read of 10^6 series = %v, want it refused after 5000", page.Err)
 	}
 }
 
 func TestNobodyThere(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	_ = listener.Close()
 	for name, c := range map[string]struct{ address, want string }{
-		"refused": {address, "connect: connection refused"},
+		"refused": {ports.Address(t), "connect: connection refused"},
 		"a name":  {"localhost:80", `"localhost:80" is no IP address and port`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			page := scraper(t, quick).Read(t.Context(), []scrape.Target{{UID: "uid", Address: c.address, Path: "/"}}, wanted)["uid"]
+			page := scraper(t, scrape.Limits{Timeout: time.Minute}).Read(t.Context(), []scrape.Target{{UID: "uid", Address: c.address, Path: "/"}}, wanted)["uid"]
 			if page.Err == nil || !strings.Contains(page.Err.Error(), c.want) {
 				t.Errorf("Read = %v, want %q", page.Err, c.want)
 			}
@@ -271,9 +265,11 @@ func TestConnectionIsKept(t *testing.T) {
 }
 
 func TestEndsWithItsContext(t *testing.T) {
-	target := pod(t, "uid", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(20*time.Millisecond, cancel)
+	target := pod(t, "uid", func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+	})
 	page := scraper(t, scrape.Limits{Timeout: time.Minute}).Read(ctx, []scrape.Target{target}, wanted)["uid"]
 	if page.Err == nil || !strings.Contains(page.Err.Error(), "stopped reading") {
 		t.Errorf("Read = %v, want that it was stopped", page.Err)
