@@ -150,14 +150,14 @@ func TestConsulAway(t *testing.T) {
 		} {
 			t.Run(what+", "+call, func(t *testing.T) {
 				t.Parallel()
-				ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 				defer cancel()
 				err := do(ctx, traffic.NewConsul())
 				if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), test.want) {
 					t.Errorf("%s = %v, want an error that begins with %q and says %q", call, err, want, test.want)
 				}
 				if ctx.Err() != nil {
-					t.Errorf("%s took 4 s, want an answer sooner", call)
+					t.Errorf("%s took 20 s, want it given up after 3", call)
 				}
 			})
 		}
