@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -42,31 +43,59 @@ type stage struct {
 	c         client.WithWatch
 	namespace string
 	calls     *calls
+	clock     clock.PassiveClock // of the controller; the real one where the test has none
 }
 
 // calls counts what the controller asks of the API server.
 type calls struct {
 	mu     sync.Mutex
-	writes []string
+	writes []*write
 	reads  int
 }
 
-func (c *calls) note(r *http.Request) {
+// write is a call that changes something, unless it was refused: then somebody else had written first.
+type write struct {
+	call    string
+	refused bool
+}
+
+// note keeps a call, and returns what is to be told of its answer.
+func (c *calls) note(r *http.Request) (answered func(*http.Response)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if r.Method == http.MethodGet {
 		if strings.Contains(r.URL.Path, "/secrets/") {
 			c.reads++
 		}
-		return
+		return func(*http.Response) {}
 	}
-	c.writes = append(c.writes, r.Method+" "+r.URL.Path)
+	w := &write{call: r.Method + " " + r.URL.Path}
+	c.writes = append(c.writes, w)
+	return func(answer *http.Response) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		w.refused = answer != nil && answer.StatusCode == http.StatusConflict
+	}
 }
 
-func (c *calls) seen() (writes []string, secretReads int) {
+// seen is how many writes were tried so far, and how often Secrets were read.
+func (c *calls) seen() (writes, secretReads int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return append([]string(nil), c.writes...), c.reads
+	return len(c.writes), c.reads
+}
+
+// since are the writes after the first n that were not refused.
+func (c *calls) since(n int) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var list []string
+	for _, w := range c.writes[n:] {
+		if !w.refused {
+			list = append(list, w.call)
+		}
+	}
+	return list
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
@@ -99,8 +128,10 @@ func (s *stage) start() {
 	own := rest.CopyConfig(server.Config)
 	own.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(r *http.Request) (*http.Response, error) {
-			s.calls.note(r)
-			return next.RoundTrip(r)
+			answered := s.calls.note(r)
+			answer, err := next.RoundTrip(r)
+			answered(answer)
+			return answer, err
 		})
 	})
 	again := true // each test runs a controller of this name
@@ -113,7 +144,7 @@ func (s *stage) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if err := movieapp.SetupWithManager(mgr, movieapp.Options{}); err != nil {
+	if err := movieapp.SetupWithManager(mgr, movieapp.Options{Clock: s.clock}); err != nil {
 		s.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

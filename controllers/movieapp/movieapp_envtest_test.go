@@ -46,14 +46,20 @@ func sampleApp(t *testing.T) *v1alpha1.MovieApp {
 func up(t *testing.T) *stage {
 	t.Helper()
 	s := newStage(t)
+	s.bringUp()
+	return s
+}
+
+// bringUp creates the sample and lets it serve.
+func (s *stage) bringUp() {
+	s.t.Helper()
 	s.secrets()
-	s.create(sampleApp(t))
+	s.create(sampleApp(s.t))
 	for _, name := range []string{"metadata", "rating", "movie"} {
 		s.await("movies-"+name, "localhost/fleet/"+name+":v1")
 	}
 	s.serve("movies-metadata", "movies-rating", "movies-movie")
 	s.awaitCondition("movies", v1alpha1.ConditionReady, metav1.ConditionTrue, "3 of 3 services are ready")
-	return s
 }
 
 func TestCreation(t *testing.T) {
