@@ -3,6 +3,7 @@
 package integration_test
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -44,9 +45,10 @@ func flagsFile(t *testing.T, text string) string {
 	return file
 }
 
+// writeFlags replaces the file: who reads it finds the text before or this one, and never a part.
 func writeFlags(t *testing.T, file, text string) {
 	t.Helper()
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	if err := errors.Join(os.WriteFile(file+".new", []byte(text), 0o600), os.Rename(file+".new", file)); err != nil {
 		t.Fatal(err)
 	}
 }
