@@ -57,7 +57,7 @@ func TestTheOperatorsCertificates(t *testing.T) {
 	first := i.step("")
 	f := fleet{metadata: metadata.start(t, "tls: {mode: mutual}\n"), rating: rating.start(t, "tls: {mode: mutual}\n")}
 	f.movie = movie.start(t, fmt.Sprintf("tls: {mode: server}\nupstreams:\n"+
-		"  metadata: {target: 'static:///%s', identity: '%s'}\n  rating: {target: 'static:///%s', identity: '%s'}\n",
+		"  metadata: {target: 'static:///%s', identity: '%s'}\n  rating: {target: 'static:///%s', identity: '%s', timeout: 2s}\n",
 		f.metadata.api, named("metadata"), f.rating.api, named("rating")))
 	programs := []*program{f.metadata, f.rating, f.movie}
 	trust := func(fingerprint string) {

@@ -41,7 +41,7 @@ func TestSequenceOfADeploymentThatIsGuarded(t *testing.T) {
 	guard := fmt.Sprintf("auth: {kind: jwt, jwks: 'https://%s/.well-known/jwks.json', identity: '%s'}\ntls: {mode: mutual}\n", auth.rest, named("auth"))
 	metadata, rating := newMember(t, "metadata", ca).start(t, guard), newMember(t, "rating", ca).start(t, guard)
 	movie := newMember(t, "movie", ca).start(t, fmt.Sprintf("tls: {mode: server}\nupstreams:\n"+
-		"  metadata: {target: 'static:///%s', identity: '%s'}\n  rating: {target: 'static:///%s', identity: '%s'}\n",
+		"  metadata: {target: 'static:///%s', identity: '%s'}\n  rating: {target: 'static:///%s', identity: '%s', timeout: 2s}\n",
 		metadata.api, named("metadata"), rating.api, named("rating")))
 
 	dir := t.TempDir()

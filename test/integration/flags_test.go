@@ -26,7 +26,7 @@ func recommending(t *testing.T, settings, binding string) (fleet, *parts.Link) {
 	f := fleet{metadata: serve(t, "metadata", mysqlStorage+"cache: {ttl: 1h}\n", database), rating: serve(t, "rating", "", "")}
 	f.metadata.wantReady(t)
 	f.rating.wantReady(t)
-	f.movie = serve(t, "movie", fmt.Sprintf("upstreams: {metadata: {target: 'static:///%s'}, rating: {target: 'static:///%s'}}\n%s",
+	f.movie = serve(t, "movie", fmt.Sprintf("upstreams: {metadata: {target: 'static:///%s'}, rating: {target: 'static:///%s', timeout: 2s}}\n%s",
 		f.metadata.api, f.rating.api, settings), binding)
 	f.movie.wantReady(t)
 	f.putMovie(t)

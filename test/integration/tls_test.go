@@ -221,7 +221,7 @@ func TestSecretsAreRotatedUnderLoad(t *testing.T) {
 		rating:   rating.start(t, mysqlStorage+"tls: {mode: mutual, clients: ['"+named("movie")+"', '"+named("me")+"']}\n"),
 	}
 	f.movie = movie.start(t, fmt.Sprintf("tls: {mode: server}\nupstreams:\n"+
-		"  metadata: {target: 'static:///%s', identity: '%s'}\n  rating: {target: 'static:///%s', identity: '%s'}\n",
+		"  metadata: {target: 'static:///%s', identity: '%s'}\n  rating: {target: 'static:///%s', identity: '%s', timeout: 2s}\n",
 		f.metadata.api, named("metadata"), f.rating.api, named("rating")))
 	putOverREST(t, me, f.metadata)
 	rateOnce(t, me, f.rating)
