@@ -227,8 +227,11 @@ func TestKeysAreAway(t *testing.T) {
 func TestKeyRotationUnderLoad(t *testing.T) {
 	g := startGuarded(t)
 	old := g.auth.mustLogin(t, "ben", bensPassword)
+	// Else the first call might ask for them, and the next key is asked for five seconds later at the soonest.
+	g.rating.wantProbe(t, "/metrics", http.StatusOK, `auth_key_fetches_total{result="done"} 1`)
 	ctx, stop := context.WithCancel(t.Context())
 	var group sync.WaitGroup
+	t.Cleanup(func() { stop(); group.Wait() })
 	var calls atomic.Int64
 	var current atomic.Value
 	current.Store(old)
