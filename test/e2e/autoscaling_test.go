@@ -36,7 +36,7 @@ func TestAutoscaling(t *testing.T) {
 		return n == 2 && ready == "2/2", fmt.Sprint(n, " ", ready, " ", r.kubectl("describe", "hpa", "movies-metadata"))
 	})
 	w := r.watch()
-	r.send("load", 100, 260)
+	r.send("load", 100, 900)
 
 	began := time.Now()
 	r.try("cpu=0.15")
@@ -53,7 +53,8 @@ func TestAutoscaling(t *testing.T) {
 	if n, ready := pods(); n != 4 || ready != "4/4" {
 		t.Errorf("after the release %d pods are asked for and %s are ready, want 4 and 4/4", n, ready)
 	}
-	if report := r.result("load", 5*time.Minute); report.Failed != 0 || len(report.Revisions) != 2 {
+	r.endLoad(r.way())
+	if report := r.result("load", time.Minute); report.Failed != 0 || len(report.Revisions) != 2 {
 		t.Errorf("%d of %d requests failed, answered by %+v; want none, and answers of both revisions", report.Failed, report.Sent, report.Revisions)
 	}
 }

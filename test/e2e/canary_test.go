@@ -20,7 +20,7 @@ func seconds(n int) *metav1.Duration {
 func TestCanary(t *testing.T) {
 	r := newTrial(t, "canary", &v1alpha1.RolloutPolicy{Steps: []int32{10, 50}, MinStep: seconds(2), Bake: seconds(10)})
 	w := r.watch()
-	r.send("load", 200, 100)
+	r.send("load", 200, 900)
 
 	began := time.Now()
 	r.try("error=0.3")
@@ -30,7 +30,7 @@ func TestCanary(t *testing.T) {
 		t.Errorf("rejected = %+v, want Worse with evidence and quarantine", st.Rejected)
 	}
 	t.Logf("taken back %s after its begin: %s", time.Since(began).Round(time.Second), st.Rejected.Message)
-	r.is("movies-metadata", v1alpha1.ConditionRolledBack, metav1.ConditionTrue, "E=", 10*time.Second)
+	r.is("movies-metadata", v1alpha1.ConditionRolledBack, metav1.ConditionTrue, "E=", time.Minute)
 	described := r.kubectl("describe", "fleetservice", "movies-metadata")
 	for _, word := range []string{bad, "errors", "Quarantined", "serves", "retry@"} {
 		if !strings.Contains(described, word) {
@@ -49,7 +49,8 @@ func TestCanary(t *testing.T) {
 	if !strings.Contains(ledger, bad) || !strings.Contains(ledger, good) {
 		t.Errorf("the ledger does not name %s and %s: %s", bad, good, ledger)
 	}
-	report := r.result("load", 5*time.Minute)
+	r.endLoad(r.way())
+	report := r.result("load", time.Minute)
 	if got := report.of(bad).failed(); got == 0 || report.Failed != got {
 		t.Errorf("%d requests failed in all and %d at the bad canary, want only the latter: %+v", report.Failed, got, report.Revisions)
 	}

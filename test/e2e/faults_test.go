@@ -27,7 +27,7 @@ func crashLoop(f *fleet) {
 	if image := f.service("movies-movie").Status.Stable.Image; !strings.HasSuffix(image, ":v2") {
 		f.t.Errorf("movie runs %s although the services it depends on were taken back, want v2", image)
 	}
-	f.eventually(10*time.Second, "the application says so", func() (bool, string) {
+	f.eventually(time.Minute, "the application says so", func() (bool, string) {
 		stalled := condition(f.app("movies").Status.Conditions, v1alpha1.ConditionStalled)
 		return stalled.Status == metav1.ConditionTrue && strings.Contains(stalled.Message, "taken back"), stalled.Message
 	})
@@ -104,7 +104,7 @@ func secretWithoutKey(f *fleet) {
 	}
 	f.is("movies-rating", v1alpha1.ConditionAvailable, metav1.ConditionTrue, "", time.Second)
 	f.kubectl("patch", "secret", "rating-mysql", "--type=merge", "-p", fmt.Sprintf(`{"data":{"password":%q}}`, password))
-	f.ready("movies", 30*time.Second)
+	f.ready("movies", time.Minute)
 }
 
 // databaseAway: who reads what was read before does not notice; each pod says what is missing and stays ready; nothing
@@ -133,7 +133,10 @@ func (f *fleet) pages(service string, port int, path string) string {
 	f.t.Helper()
 	var said strings.Builder
 	for ip := range strings.FieldsSeq(f.kubectl("get", "pods", "-l", "fleet.movieexample.com/service="+service+",fleet.movieexample.com/revision", "--field-selector=status.phase=Running", "-o", "jsonpath={.items[*].status.podIP}")) {
-		said.WriteString(must(f.t, "hack/cluster/cluster", "exec", "curl", "-sS", "--max-time", "5", fmt.Sprintf("http://%s:%d%s", ip, port, path)))
+		page, err := run("hack/cluster/cluster", "exec", "curl", "-sS", "--max-time", "5", fmt.Sprintf("http://%s:%d%s", ip, port, path))
+		if said.WriteString(page); err != nil {
+			said.WriteString(err.Error()) // a pod that is late or gone is one to look at again
+		}
 	}
 	return said.String()
 }
@@ -155,18 +158,21 @@ func consulAway(f *fleet) {
 
 // operatorKilled: the operator dies again and again while a change goes on; it is finished all the same.
 func operatorKilled(f *fleet) {
-	l := f.startLoad("load-killed", "consul", 90)
+	l := f.startLoad("load-killed", "consul", 900)
 	f.release("movies", "v1")
 	for range 6 {
 		f.system("delete", "pod", "-l", "app.kubernetes.io/name=movie-fleet", "--force", "--grace-period=0", "--wait=false")
 		f.system("rollout", "status", "deployment/movie-fleet", "--timeout=60s")
-		f.eventually(40*time.Second, "a new operator leads", func() (bool, string) {
+		// One that died before it could give the lease back has it for half a minute more; who waits asks up to nine seconds apart.
+		f.eventually(90*time.Second, "a new operator leads", func() (bool, string) {
 			holder := f.system("get", "lease", "-o", "jsonpath={.items[*].spec.holderIdentity}")
 			pod := f.system("get", "pods", "-l", "app.kubernetes.io/name=movie-fleet", "-o", "jsonpath={.items[*].metadata.name}")
 			return strings.HasPrefix(holder, strings.Fields(pod + " ?")[0]), holder + " / " + pod
 		})
 	}
 	f.ready("movies", 3*time.Minute)
+	f.alone("v1")
+	f.endLoad(l.target)
 	l.noneFailed(2)
 }
 
@@ -206,11 +212,11 @@ func (f *fleet) consul(path string, options ...string) string {
 
 // load is a bounded load on movie from inside the cluster.
 type load struct {
-	f    *fleet
-	name string
+	f            *fleet
+	name, target string
 }
 
-// startLoad sends 200 requests a second through Consul or the Service object for so many seconds.
+// startLoad sends 200 requests a second through Consul or the Service object for so many seconds, or until it is told to end.
 func (f *fleet) startLoad(name, via string, seconds int) *load {
 	f.t.Helper()
 	target := map[string]string{
@@ -225,7 +231,15 @@ func (f *fleet) startLoad(name, via string, seconds int) *load {
 		ready := f.kubectl("get", "job", name, "-o", "jsonpath={.status.ready}")
 		return ready == "1", f.kubectl("get", "pods", "-l", "job-name="+name)
 	})
-	return &load{f, name}
+	return &load{f, name, target}
+}
+
+// endLoad tells the load on a target to end, and to report, when what it was to see has happened.
+func (f *fleet) endLoad(target string) {
+	f.t.Helper()
+	if _, err := run("hack/cluster/cluster", "exec", "pkill", "-TERM", "-f", "--", "--target="+target+" "); err != nil {
+		f.t.Fatalf("the load on %s is not there any more: it was to last until now: %v", target, err)
+	}
 }
 
 var revisionLine = regexp.MustCompile(`(?m)^\s*([a-z2-7]{10})\s`)

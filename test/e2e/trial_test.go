@@ -93,11 +93,14 @@ func (l loaded) of(revision string) answered {
 	return answered{}
 }
 
-// send reads from the service, rate times a second, through Consul.
+// way is how the service is called.
+func (r *trial) way() string { return "consul:///" + r.namespace + "-movies-" + r.target }
+
+// send reads from the service, rate times a second, through Consul, for so many seconds or until it is told to end.
 func (r *trial) send(name string, rate, seconds int) {
 	r.t.Helper()
 	r.kubectl("delete", "job", name, "--ignore-not-found", "--wait")
-	manifest := must(r.t, "sed", "-e", fmt.Sprintf("s/@NAME@/%s/; s/@RATE@/%d/; s/@SECONDS@/%d/; s|@TARGET@|consul:///%s-movies-%s|", name, rate, seconds, r.namespace, r.target),
+	manifest := must(r.t, "sed", "-e", fmt.Sprintf("s/@NAME@/%s/; s/@RATE@/%d/; s/@SECONDS@/%d/; s|@TARGET@|%s|", name, rate, seconds, r.way()),
 		"-e", `s/- --max-failed=0/- --json=-\n        - --quiet\n        - --slow=100ms\n        - --method=`+r.target+`/`, "hack/demo/load.yaml")
 	if out, err := r.apply(manifest); err != nil {
 		r.t.Fatalf("start the load: %v: %s", err, out)
