@@ -26,9 +26,10 @@ up() {
   status
 }
 
+# healthy gives an API server that runs some time to answer: on a busy machine it may need it, and else all is started again.
 healthy() {
   node_alive && [[ -e $RUN/complete && -z $(kubernetes_stopped) ]] && front_listens "127.0.0.1:$(port_of api)" &&
-    api_ready 2>/dev/null
+    wait_for 60 api_ready
 }
 
 # bring_up takes down what it started when it fails or is interrupted.

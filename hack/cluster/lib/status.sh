@@ -4,7 +4,7 @@
 status() {
   local name
   node_alive || { say "No cluster is up in $STATE: run 'make cluster-up'."; return 1; }
-  api_ready 2>/dev/null || die "the cluster is up but its API server does not answer: run 'make cluster-up', it starts it again"
+  wait_for 10 api_ready || die "the cluster is up but its API server does not answer: run 'make cluster-up', it starts it again"
   kubectl get nodes --no-headers | awk '{printf "node            %-18s %s, Kubernetes %s\n", $1, $2, $NF}'
   printf '%-15s %-18s %s\n' pods "$(pods_ready)" "$(pods_trouble)"
   kubernetes_stopped | while read -r name; do
