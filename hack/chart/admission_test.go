@@ -27,7 +27,8 @@ type server struct {
 
 func startServer(t *testing.T) server {
 	t.Helper()
-	env := &envtest.Environment{}
+	// A busy machine may take so long.
+	env := &envtest.Environment{ControlPlaneStartTimeout: 2 * time.Minute, ControlPlaneStopTimeout: time.Minute}
 	config, err := env.Start()
 	if err != nil {
 		t.Fatalf("start kube-apiserver: %v (run these tests with `make test-chart-admission`)", err)

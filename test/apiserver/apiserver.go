@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	k8sruntime "k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -21,6 +22,12 @@ import (
 
 // assets names the environment variable that holds the directory of etcd, kube-apiserver and kubectl.
 const assets = "KUBEBUILDER_ASSETS"
+
+// How long a busy machine may take, with several servers that start at the same time.
+const (
+	startTime = 2 * time.Minute
+	stopTime  = time.Minute
+)
 
 // Server is a running API server. There are no controllers behind it: what Kubernetes' own controllers would do
 // (garbage collection, pods, namespaces that go away) does not happen.
@@ -93,8 +100,11 @@ func start() (*Server, error) {
 		return nil, fmt.Errorf("build the scheme: %w", err)
 	}
 	env := &envtest.Environment{
-		CRDDirectoryPaths:     []string{filepath.Join(Root(), "config", "crd")},
-		ErrorIfCRDPathMissing: true,
+		CRDDirectoryPaths:        []string{filepath.Join(Root(), "config", "crd")},
+		ErrorIfCRDPathMissing:    true,
+		CRDInstallOptions:        envtest.CRDInstallOptions{MaxTime: startTime},
+		ControlPlaneStartTimeout: startTime,
+		ControlPlaneStopTimeout:  stopTime,
 	}
 	// Nothing collects the Service objects of a test's namespace: the usual 254 addresses would run out.
 	env.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.96.0.0/16")

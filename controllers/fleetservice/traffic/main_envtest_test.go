@@ -147,7 +147,7 @@ func gatewayCRDs(t *testing.T) envtest.CRDInstallOptions {
 		t.Fatalf("find the Gateway API's definitions: %v", err)
 	}
 	dir := filepath.Join(strings.TrimSpace(string(out)), "config", "crd", "standard")
-	return envtest.CRDInstallOptions{ErrorIfPathMissing: true, Paths: []string{
+	return envtest.CRDInstallOptions{ErrorIfPathMissing: true, MaxTime: time.Minute, Paths: []string{
 		filepath.Join(dir, "gateway.networking.k8s.io_httproutes.yaml"), filepath.Join(dir, "gateway.networking.k8s.io_grpcroutes.yaml"),
 	}}
 }
