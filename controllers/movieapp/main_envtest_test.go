@@ -161,11 +161,11 @@ func (s *stage) start() {
 // eventually waits until what returns "", and fails with what it returned last.
 func (s *stage) eventually(what func() string) {
 	s.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	last := what()
 	for last != "" {
 		if time.Now().After(deadline) {
-			s.t.Fatalf("after 20 s still: %s", last)
+			s.t.Fatalf("after a minute still: %s", last)
 		}
 		time.Sleep(20 * time.Millisecond)
 		last = what()
