@@ -38,6 +38,8 @@ func TestGateway(t *testing.T) {
 	old := r.service("movies-movie").Status.Stable.Hash
 	r.knock("rest-steady", restOutside, 40, 200)
 	r.knock("grpc-steady", grpcOutside, 40, 200)
+	r.knocks("rest-steady")
+	r.knocks("grpc-steady")
 
 	r.patchService("movie", `{"env":[{"name":"TRIAL","value":"1"}]}`)
 	var canary string
@@ -86,12 +88,18 @@ func (r *trial) knock(name, way string, rate, seconds int) {
 	if out, err := r.apply(manifest); err != nil {
 		r.t.Fatalf("start the load: %v: %s", err, out)
 	}
+}
+
+// knocks waits until a load has begun.
+func (r *trial) knocks(name string) {
+	r.t.Helper()
 	r.eventually(time.Minute, "the load runs", func() (bool, string) {
 		return r.kubectl("get", "job", name, "-o", "jsonpath={.status.ready}") == "1", r.kubectl("get", "pods", "-l", "job-name="+name)
 	})
 }
 
-// wantShares asks on every way at once and checks the share, in percent, that a revision answers.
+// wantShares asks on every way at once and checks the share, in percent, that a revision answers. It waits for none to begin:
+// a step does not last for ever.
 func (r *trial) wantShares(when, revision string, least, most float64) {
 	r.t.Helper()
 	ways := map[string]string{"rest-" + when: restOutside, "grpc-" + when: grpcOutside, "consul-" + when: grpcInside}
@@ -99,7 +107,7 @@ func (r *trial) wantShares(when, revision string, least, most float64) {
 		r.knock(name, way, 50, 15)
 	}
 	for name := range ways {
-		l := r.result(name, time.Minute)
+		l := r.result(name, 2*time.Minute)
 		answers := 0
 		for _, n := range l.of(revision).Codes {
 			answers += n
