@@ -29,6 +29,7 @@ type credentials struct {
 	looked  time.Time
 	wanted  binding.MySQL // what the files hold
 	good    binding.MySQL // what connected last
+	changed time.Time     // when others became the good ones
 	refused time.Time     // when the server refused the wanted ones last; zero if it did not
 	trouble string        // the last problem that was logged
 }
@@ -94,6 +95,7 @@ func (c *credentials) accept(b binding.MySQL) {
 	}
 	if c.good != b && c.good != (binding.MySQL{}) {
 		c.log.Info("New database connections use the changed credentials", "binding", b.String())
+		c.changed = c.now()
 	}
 	c.good, c.refused, c.trouble = b, time.Time{}, ""
 }
@@ -104,6 +106,8 @@ func (c *credentials) refuse(b binding.MySQL, err error) (binding.MySQL, bool) {
 	defer c.mu.Unlock()
 	switch {
 	case b != c.wanted: // the server has followed the files meanwhile, and another connection may have been made by now
+		return c.wanted, true
+	case c.wanted == c.good && c.now().Sub(c.changed) < tryAgainEvery: // refused before the server had them, and let in after
 		return c.wanted, true
 	case c.wanted == c.good || !c.canGoBack():
 		return binding.MySQL{}, false

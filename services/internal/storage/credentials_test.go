@@ -16,21 +16,24 @@ func TestRefuse(t *testing.T) {
 	}
 	elsewhere := of("new")
 	elsewhere.Host = "another"
+	moment, while := 100*time.Millisecond, time.Hour
 	for _, test := range []struct {
 		name                  string
 		wanted, good, refused binding.MySQL
+		since                 time.Duration // that the good ones are
 		want                  binding.MySQL // none if nothing is left to try
 	}{
-		{"the only ones", of("old"), of("old"), of("old"), binding.MySQL{}},
-		{"the first ones", of("old"), binding.MySQL{}, of("old"), binding.MySQL{}},
-		{"changed ones", of("new"), of("old"), of("new"), of("old")},
-		{"changed ones of another database", elsewhere, of("old"), elsewhere, binding.MySQL{}},
-		{"old ones", of("new"), of("old"), of("old"), of("new")},
-		{"old ones, when another connection has the new ones by now", of("new"), of("new"), of("old"), of("new")},
+		{"the only ones", of("old"), of("old"), of("old"), while, binding.MySQL{}},
+		{"the first ones", of("old"), binding.MySQL{}, of("old"), while, binding.MySQL{}},
+		{"changed ones", of("new"), of("old"), of("new"), while, of("old")},
+		{"changed ones of another database", elsewhere, of("old"), elsewhere, while, binding.MySQL{}},
+		{"old ones", of("new"), of("old"), of("old"), while, of("new")},
+		{"old ones, when another connection has the new ones by now", of("new"), of("new"), of("old"), moment, of("new")},
+		{"new ones, when another connection was let in with them a moment later", of("new"), of("new"), of("new"), moment, of("new")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := newCredentials("", slog.New(slog.DiscardHandler), time.Now)
-			c.wanted, c.good = test.wanted, test.good
+			c.wanted, c.good, c.changed = test.wanted, test.good, time.Now().Add(-test.since)
 			got, ok := c.refuse(test.refused, errors.New("access denied"))
 			if got != test.want || ok != (test.want != binding.MySQL{}) {
 				t.Errorf("refuse = %v, %t, want %v", got, ok, test.want)
