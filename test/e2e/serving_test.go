@@ -111,7 +111,8 @@ func loseNothing(f *fleet) {
 	}
 }
 
-// alone waits until the three services have this tag, and nothing of another is on trial, kept or left to finish.
+// alone waits until the three services have this tag, nothing of another is on trial, kept or left to finish, and the last of
+// its pods has ended: until then who has a connection to it through the Service object stays there.
 func (f *fleet) alone(tag string) {
 	f.t.Helper()
 	f.eventually(2*time.Minute, tag+" alone", func() (bool, string) {
@@ -120,7 +121,9 @@ func (f *fleet) alone(tag string) {
 				return false, fmt.Sprintf("%s: stable %+v, canary %v, previous %v", s, st.Stable, st.Canary, st.Previous)
 			}
 		}
-		return strings.Count(f.kubectl("get", "deployments", "-o", "name"), "\n") == 3, f.kubectl("get", "deployments")
+		deployments := f.kubectl("get", "deployments", "-o", "name")
+		pods := f.kubectl("get", "pods", "-l", "fleet.movieexample.com/revision", "--field-selector=status.phase=Running", "-o", "name")
+		return strings.Count(deployments, "\n") == 3 && strings.Count(pods, "\n") == 6, deployments + pods
 	})
 }
 

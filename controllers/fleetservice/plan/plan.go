@@ -79,7 +79,7 @@ func drained(o Observation) *Decision {
 	for i, p := range s.Leaving {
 		if !p.Quiet.IsZero() && o.Now.Sub(p.Quiet) >= o.Policy.Drain {
 			s.Leaving = slices.Delete(slices.Clone(s.Leaving), i, i+1)
-			return &Decision{State: s, Verb: Drained, Reason: fmt.Sprintf("no request was sent to %s for %s", p.Hash, o.Policy.Drain)}
+			return &Decision{State: s, Verb: Drained, Reason: fmt.Sprintf("no request was meant for %s for %s", p.Hash, o.Policy.Drain)}
 		}
 	}
 	return nil
